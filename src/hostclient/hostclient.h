@@ -1,0 +1,96 @@
+/* The API daemon's side of the host protocol: typed calls to atoll-host. Any thread; calls run side by
+ * side, each on a connection of its own from a small pool, reconnecting when atoll-host came back. */
+#ifndef ATOLL_HOSTCLIENT_HOSTCLIENT_H
+#define ATOLL_HOSTCLIENT_HOSTCLIENT_H
+
+#include "base/error.h"
+#include "wire/host_protocol.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct hostclient;
+
+/* Longest path of an agent's socket, with its NUL (sockaddr_un). */
+enum { HOST_SOCKET_PATH_SIZE = 108 };
+
+struct host_info {
+    char version[32];
+    char engine[32];
+    char isolation[160];
+    char cgroup_mode[16];
+    char network_problem[200]; /* "" when sandboxes can have egress */
+    char engine_problem[200];  /* "" when usable */
+    int64_t cpu_count;
+};
+
+struct host_create {
+    const char *id;
+    const char *template_image;
+    const char *hostname;
+    int64_t cpu_count;
+    int64_t memory_bytes;
+    int64_t disk_bytes;
+    int64_t process_limit;
+    enum host_network network;
+    bool keep_disk; /* start from the disk that host_destroy(keep_disk) left */
+};
+
+struct host_created {
+    char agent_socket[HOST_SOCKET_PATH_SIZE];
+    char boot_path[16];
+    int64_t boot_us;
+};
+
+struct host_usage {
+    int64_t cpu_us;
+    int64_t memory_bytes;
+    int64_t memory_peak_bytes;
+    int64_t process_count;
+    int64_t oom_kills;
+    int64_t disk_used_bytes;
+    int64_t net_rx_bytes;
+    int64_t net_tx_bytes;
+};
+
+struct host_sandbox {
+    char id[32];
+    char agent_socket[HOST_SOCKET_PATH_SIZE];
+    enum host_state state;
+    int64_t oom_kills;
+};
+
+struct host_ended {
+    char id[32];
+    char reason[200];
+    int64_t oom_kills;
+};
+
+/* socket_path is copied. Connects lazily. NULL on ENOMEM. */
+struct hostclient *hostclient_new(const char *socket_path);
+
+/* Closes the pool; no call may be in flight. Accepts NULL; returns NULL. */
+struct hostclient *hostclient_free(struct hostclient *client);
+
+/* Each returns 0, or -1 with the error that atoll-host gave, ERR_HOST_UNAVAILABLE when it cannot be
+ * reached. A call that was sent and lost its connection is not repeated: the caller reconciles. */
+int host_hello(struct hostclient *client, struct host_info *ret_info, struct error *err);
+int host_create(struct hostclient *client, const struct host_create *request,
+                struct host_created *ret_created, struct error *err);
+int host_destroy(struct hostclient *client, const char *id, bool keep_disk, struct error *err);
+int host_freeze(struct hostclient *client, const char *id, struct error *err);
+int host_thaw(struct hostclient *client, const char *id, struct error *err);
+int host_usage(struct hostclient *client, const char *id, struct host_usage *ret_usage,
+               struct error *err);
+
+/* All sandboxes that atoll-host knows. *ret_sandboxes is the caller's to free(). */
+int host_list(struct hostclient *client, struct host_sandbox **ret_sandboxes, size_t *ret_count,
+              struct error *err);
+
+/* Opens a watch connection; *ret_fd is the caller's (poll it, then host_watch_next). */
+int host_watch(struct hostclient *client, int *ret_fd, struct error *err);
+
+/* Receives one event from a watch descriptor. Returns 1, or -1 when the connection is over. */
+int host_watch_next(int fd, struct host_ended *ret_ended);
+
+#endif
