@@ -167,8 +167,8 @@ static int walk_flags(int argc, char **argv, struct settings *settings, const ch
             break;
         }
         char key[KEY_MAX_BYTES];
-        const char *value;
-        int used;
+        const char *value = NULL;
+        int used = 0;
         if (split_flag(argc, argv, index, key, &value, &used, err) < 0) {
             return -1;
         }
