@@ -1,0 +1,39 @@
+/* The HTTP API's resources: one file each, joined in one table of routes. */
+#ifndef ATOLL_API_API_H
+#define ATOLL_API_API_H
+
+#include "base/settings.h"
+#include "hostclient/hostclient.h"
+#include "http/http.h"
+#include "sandbox/sandbox.h"
+#include "store/store.h"
+#include "template/catalogue.h"
+
+/* What handlers work with: request_application(). All borrowed. */
+struct api {
+    const struct settings *settings;
+    struct store *store;
+    struct hostclient *host;
+    const struct catalogue *catalogue;
+    struct sandboxes *sandboxes;
+    struct http_server *server; /* for /metrics */
+    int64_t started_ms;         /* realtime */
+};
+
+/* Rows for the table, each array ended by {0}; api_routes joins them. */
+extern const struct route api_sandbox_routes[];
+extern const struct route api_exec_routes[];
+extern const struct route api_file_routes[];
+extern const struct route api_template_routes[];
+extern const struct route api_key_routes[];
+extern const struct route api_service_routes[]; /* health, metrics, openapi */
+
+/* The whole table, ended by {0}; static memory. */
+const struct route *api_routes(void);
+
+static inline struct api *api_of(const struct request *request)
+{
+    return request_application(request);
+}
+
+#endif
