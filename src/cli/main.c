@@ -1,0 +1,243 @@
+/* atoll: command line client of the HTTP API. */
+#include "cli/arguments.h"
+#include "cli/create_options.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define END_OF_OPTIONS                                                                             \
+    {                                                                                              \
+        0, NULL, NULL, NULL                                                                        \
+    }
+
+const struct option_spec common_options[] = {
+    {0, "json", NULL, "print the reply of the API as JSON; errors, too"},
+    {'h', "help", NULL, "show this help"},
+    END_OF_OPTIONS,
+};
+
+#define COMMAND_OPTION_ROWS                                                                        \
+    {'w', "cwd", "DIR", "directory to run in"},                                                    \
+        {'u', "user", "USER", "user to run as, such as sandbox (default root)"},                   \
+        {'t', "timeout", "TIME", "kill the command and all it started after 90, 90s, 15m, 2h"},    \
+    {                                                                                              \
+        'n', "no-stdin", NULL, "do not forward standard input"                                     \
+    }
+
+static const struct option_spec create_options[] = {
+    CREATE_OPTION_ROWS,
+    {'t', "timeout", "TIME", "pause (or destroy) it after 90, 90s, 15m, 2h, 1d"},
+    {0, "idle-timeout", "TIME", "the same, counted from its last use"},
+    {0, "ephemeral", NULL, "destroy it at its timeout instead of pausing it"},
+    {0, "metadata", "KEY=VALUE", "note to keep with it (repeatable)"},
+    {0, "tag", "TAG", "tag (repeatable)"},
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec run_options[] = {
+    CREATE_OPTION_ROWS,
+    COMMAND_OPTION_ROWS,
+    {'k', "keep", NULL, "keep the sandbox afterwards"},
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec exec_options[] = {
+    {'e', "env", "KEY=VALUE", "environment variable (repeatable)"},
+    COMMAND_OPTION_ROWS,
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec copy_options[] = {
+    {'r', "recursive", NULL, "copy directories whole"},
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec list_options[] = {
+    {'q', "quiet", NULL, "print ids only"},
+    {0, "names", NULL, "print names and ids only"},
+    {0, "state", "STATE", "only those in a state, such as running or paused"},
+    {0, "search", "TEXT", "only those with the text in name, id or slug"},
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec templates_options[] = {
+    {'a', "all", NULL, "list aliases, too"},
+    END_OF_OPTIONS,
+};
+
+const struct command command_table[] = {
+    {"create", "", "make a sandbox and print its id",
+     "Examples:\n"
+     "  atoll create --name web\n"
+     "  id=$(atoll create --memory 2048 --timeout 1h -e TOKEN=abc)\n",
+     create_options, 0, 0, 0, OPERAND_NONE, NULL, command_create},
+    {"run", "COMMAND [ARGUMENT...]", "run a command in a new sandbox, then remove it",
+     "One word is a command line for the sandbox's shell; several are a program and its\n"
+     "arguments. Options go before the command. Output streams, standard input and signals are\n"
+     "forwarded, and the command's exit code is returned, as with exec. The sandbox is removed\n"
+     "afterwards unless --keep is given. With --json, output is captured and printed at the end.\n"
+     "\nExamples:\n"
+     "  atoll run 'python3 -c \"print(6 * 7)\"'\n"
+     "  atoll run --network none -- make test\n"
+     "  echo 'print(1)' | atoll run python3 -\n",
+     run_options, 1, -1, 1, OPERAND_NONE, NULL, command_run},
+    {"exec", "SANDBOX COMMAND [ARGUMENT...]", "run a command in a sandbox",
+     "One word is a command line for the sandbox's shell; several are a program and its\n"
+     "arguments. Output appears as it is written. Standard input is forwarded (not with -n).\n"
+     "Ctrl-C and SIGTERM, SIGHUP, SIGQUIT go to the command; the third Ctrl-C gives it up. The\n"
+     "command's own exit code is returned; 124 when --timeout ended it, 128 + n when signal n "
+     "did.\n"
+     "\nExamples:\n"
+     "  atoll exec web 'ls -la | wc -l'\n"
+     "  atoll exec web -w /workspace -u sandbox -- npm test\n"
+     "  tar c src | atoll exec web -- tar x -C /workspace\n",
+     exec_options, 2, -1, 2, OPERAND_SANDBOX, NULL, command_exec},
+    {"cp", "SOURCE... TARGET", "copy files into or out of a sandbox",
+     "One end is SANDBOX:/path, the other is here; - is standard input or output. Permission bits\n"
+     "are kept; symbolic links inside directories are left out.\n"
+     "\nExamples:\n"
+     "  atoll cp app.py web:/workspace/\n"
+     "  atoll cp -r web:/workspace/dist ./dist\n"
+     "  atoll cp web:/workspace/log.txt - | tail\n",
+     copy_options, 2, -1, 0, OPERAND_FILE, NULL, command_copy},
+    {"ls", "", "list sandboxes",
+     "On a terminal a table; otherwise tab-separated lines without a heading.\n"
+     "\nExamples:\n"
+     "  atoll ls --state running\n"
+     "  atoll rm $(atoll ls -q --search test-)\n",
+     list_options, 0, 0, 0, OPERAND_NONE, NULL, command_list},
+    {"get", "SANDBOX", "show a sandbox",
+     "Examples:\n  atoll get web\n  atoll get web --json | jq -r .state\n", NULL, 1, 1, 0,
+     OPERAND_SANDBOX, NULL, command_get},
+    {"inspect", "SANDBOX", "show a sandbox as JSON", "Same as 'atoll get --json'.\n", NULL, 1, 1, 0,
+     OPERAND_SANDBOX, NULL, command_get},
+    {"pause", "SANDBOX...", "freeze sandboxes; their files are kept",
+     "Example:\n  atoll pause web\n", NULL, 1, -1, 0, OPERAND_SANDBOX, NULL, command_pause},
+    {"resume", "SANDBOX...", "let paused sandboxes go on", "Example:\n  atoll resume web\n", NULL,
+     1, -1, 0, OPERAND_SANDBOX, NULL, command_resume},
+    {"stop", "SANDBOX...", "pause persistent sandboxes, destroy others",
+     "Example:\n  atoll stop web\n", NULL, 1, -1, 0, OPERAND_SANDBOX, NULL, command_stop},
+    {"extend", "SANDBOX [TIME]", "start its timeout anew, optionally with another length",
+     "TIME is 90, 90s, 15m, 2h or 1d.\n\nExample:\n  atoll extend web 2h\n", NULL, 1, 2, 0,
+     OPERAND_SANDBOX, NULL, command_extend},
+    {"rm", "SANDBOX...", "destroy sandboxes and their files", "Example:\n  atoll rm web sbx_01k…\n",
+     NULL, 1, -1, 0, OPERAND_SANDBOX, NULL, command_remove},
+    {"templates", "", "list what sandboxes can be made from",
+     "Example:\n  atoll create --template python\n", templates_options, 0, 0, 0, OPERAND_NONE, NULL,
+     command_templates},
+    {"key", "create [NAME] | ls | rm ID", "manage API keys",
+     "create prints the new key, once.\n"
+     "\nExamples:\n"
+     "  export ATOLL_API_KEY=$(atoll key create laptop)\n"
+     "  atoll key ls\n",
+     NULL, 1, 2, 0, OPERAND_WORD, "create ls rm", command_key},
+    {"health", "", "ask whether the server is well", "Exit code 4 when it cannot be reached.\n",
+     NULL, 0, 0, 0, OPERAND_NONE, NULL, command_health},
+    {"url", "", "print the server's URL", "Example:\n  curl $(atoll url)/api/v1/openapi.json\n",
+     NULL, 0, 0, 0, OPERAND_NONE, NULL, command_url},
+    {"completion", "bash | zsh | fish", "print a completion script for a shell",
+     "Examples:\n"
+     "  source <(atoll completion bash)\n"
+     "  atoll completion fish > ~/.config/fish/completions/atoll.fish\n",
+     NULL, 1, 1, 0, OPERAND_WORD, "bash zsh fish", command_completion},
+    {0},
+};
+
+static void print_options(FILE *out, const struct option_spec *options)
+{
+    for (; options && options->name; options++) {
+        char text[64];
+        snprintf(text, sizeof text, "--%s%s%s", options->name, options->value ? " " : "",
+                 options->value ? options->value : "");
+        if (options->letter) {
+            fprintf(out, "  -%c, %-22s %s\n", options->letter, text, options->help);
+        } else {
+            fprintf(out, "      %-22s %s\n", text, options->help);
+        }
+    }
+}
+
+static int print_command_help(const struct command *command)
+{
+    printf("Usage: atoll %s [OPTIONS] %s\n\n%c%s.\n\nOptions:\n", command->name, command->operands,
+           command->summary[0] - 'a' + 'A', command->summary + 1);
+    print_options(stdout, command->options);
+    print_options(stdout, common_options);
+    printf("\n%s", command->details);
+    return EXIT_OK;
+}
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "Usage: atoll COMMAND [OPTIONS] [ARGUMENTS]\n\n"
+                 "Sandboxes for AI agents, on machines of your own.\n\nCommands:\n");
+    for (const struct command *command = command_table; command->name; command++) {
+        fprintf(out, "  %-12s %s\n", command->name, command->summary);
+    }
+    fprintf(
+        out,
+        "\n'atoll COMMAND --help' shows a command's options and examples. Sandboxes are named by\n"
+        "id or by name. --json makes every command print the reply of the API.\n"
+        "\nServer and key are taken from ATOLL_URL and ATOLL_API_KEY, else from the file named by\n"
+        "ATOLL_CLIENT_ENV (default /var/lib/atoll/client.env, written by scripts/up).\n"
+        "\nExit codes: 0 done, 1 the API refused or failed, 2 wrong usage, 3 not found, 4 the\n"
+        "server cannot be reached, 124 a command ran out of time, 128 + n ended by signal n (130:\n"
+        "Ctrl-C). exec and run otherwise return the command's own exit code.\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (const struct command *command = command_table; command->name; command++) {
+        if (strcmp(command->name, name) == 0) {
+            return command;
+        }
+    }
+    return NULL;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+    struct arguments arguments;
+    int code = arguments_parse(command, argc, argv, &arguments);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    if (arguments_has(&arguments, "help")) {
+        return print_command_help(command);
+    }
+    if (curl_global_init(CURL_GLOBAL_DEFAULT)) {
+        fputs("atoll: the HTTP client cannot be initialised\n", stderr);
+        return EXIT_API_ERROR;
+    }
+    code = command->run(command, &arguments);
+    curl_global_cleanup();
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    bool help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+                strcmp(argv[1], "help") == 0;
+    if (help && argc < 3) {
+        print_help(stdout);
+        return EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("atoll " ATOLL_VERSION);
+        return EXIT_OK;
+    }
+    const struct command *command = find_command(argv[help ? 2 : 1]);
+    if (!command) {
+        fprintf(stderr, "atoll: unknown command '%s'\nhint: see 'atoll --help'\n",
+                argv[help ? 2 : 1]);
+        return EXIT_USAGE;
+    }
+    return help ? print_command_help(command) : run_command(command, argc - 1, argv + 1);
+}
