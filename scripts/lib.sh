@@ -1,0 +1,79 @@
+# Shared by the scripts: messages, steps with their time, settings. To be sourced by bash.
+# shellcheck shell=bash
+
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export source_dir
+umask 022
+
+say()
+{
+    printf '%s\n' "$*"
+}
+
+# fail MESSAGE [HINT...]: ends the script.
+fail()
+{
+    printf 'error: %s\n' "$1" >&2
+    shift
+    local hint
+    for hint in "$@"; do
+        printf '  %s\n' "$hint" >&2
+    done
+    exit 1
+}
+
+need_root()
+{
+    [ "$(id -u)" = 0 ] || fail "this needs root" "run: sudo $0 $*"
+}
+
+milliseconds()
+{
+    local now=$EPOCHREALTIME
+    printf '%s' "$((${now%[.,]*} * 1000 + 10#${now#*[.,]} / 1000))"
+}
+
+# duration MILLISECONDS: "850 ms" or "12.3 s"
+duration()
+{
+    if [ "$1" -lt 1000 ]; then
+        printf '%d ms' "$1"
+    else
+        printf '%d.%d s' "$(($1 / 1000))" "$(($1 % 1000 / 100))"
+    fi
+}
+
+# step TITLE COMMAND...: runs the command with its output in a log. While it runs, a terminal shows the
+# log's last line. On failure the log's end is shown, with $step_hint when it is set.
+step()
+{
+    local title=$1 log started pid status=0
+    shift
+    log=$(mktemp "${TMPDIR:-/tmp}/atoll-step.XXXXXX")
+    started=$(milliseconds)
+    printf '%-44s' "$title"
+    "$@" >"$log" 2>&1 </dev/null &
+    pid=$!
+    if [ -t 1 ]; then
+        show_progress "$pid" "$title" "$log"
+    fi
+    wait "$pid" || status=$?
+    if [ "$status" != 0 ]; then
+        printf 'failed (exit code %d)\n' "$status"
+        tail -n 25 "$log" | sed 's/^/    /' >&2
+        fail "step failed: $title" ${step_hint:+"$step_hint"} "full log: $log"
+    fi
+    printf '%s\n' "$(duration $(($(milliseconds) - started)))"
+    rm -f "$log"
+}
+
+show_progress()
+{
+    local width=$((${COLUMNS:-80} - 46)) line
+    while kill -0 "$1" 2>/dev/null; do
+        line=$(tail -n 1 "$3" | tr -cd '[:print:]' | cut -c "1-$((width > 20 ? width : 20))")
+        printf '\r%-44s%s\033[K' "$2" "$line"
+        sleep 0.3
+    done
+    printf '\r%-44s\033[K' "$2"
+}
