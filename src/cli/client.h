@@ -24,7 +24,7 @@ struct client {
 /* A request whose body or reply is not JSON names the descriptor; -1 otherwise. */
 struct request {
     const char *method;
-    const char *path;     /* below /api/v1, escaped */
+    const char *path;     /* below /api/v1, escaped; "//health" is outside of it */
     const json_t *body;   /* or NULL */
     int upload_fd;        /* raw body read from here */
     int64_t upload_bytes; /* its length; -1: unknown, sent chunked */

@@ -143,7 +143,7 @@ int command_health(const struct command *command, const struct arguments *argume
     auto_client struct client client = {0};
     auto_json json_t *reply = NULL;
     struct error err = {0};
-    if (client_open(&client, &err) || client_call(&client, "GET", "/health", NULL, &reply, &err)) {
+    if (client_open(&client, &err) || client_call(&client, "GET", "//health", NULL, &reply, &err)) {
         return report_error(&err, json);
     }
     if (json) {
