@@ -223,6 +223,28 @@ void settings_print_help(FILE *out)
     }
 }
 
+static void print_quoted(const char *text, FILE *out)
+{
+    fputc('\'', out);
+    for (; *text; text++) {
+        fputs(*text == '\'' ? "'\\''" : (char[]){*text, '\0'}, out);
+    }
+    fputs("'\n", out);
+}
+
+void settings_print_values(const struct settings *settings, FILE *out)
+{
+    for (size_t i = 0; i < COUNT(text_settings); i++) {
+        fprintf(out, "%s=", text_settings[i].variable);
+        print_quoted((const char *)settings + text_settings[i].offset, out);
+    }
+    for (size_t i = 0; i < COUNT(int_settings); i++) {
+        int64_t value;
+        memcpy(&value, (const char *)settings + int_settings[i].offset, sizeof(value));
+        fprintf(out, "%s=%lld\n", int_settings[i].variable, (long long)value);
+    }
+}
+
 char *settings_path(const struct settings *settings, const char *relative, char *text, size_t size)
 {
     snprintf(text, size, "%s/%s", settings->state, relative);

@@ -74,6 +74,9 @@ int settings_load(int argc, char **argv, struct settings *ret_settings, int *ret
 /* Prints every setting with its variable, default and meaning, for --help. */
 void settings_print_help(FILE *out);
 
+/* Prints the values in force as shell assignments, one a line: ATOLL_STATE='/var/lib/atoll'. */
+void settings_print_values(const struct settings *settings, FILE *out);
+
 /* The instance's files. Each writes the path into text[size] and returns text. */
 char *settings_path(const struct settings *settings, const char *relative, char *text, size_t size);
 
