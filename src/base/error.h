@@ -78,7 +78,8 @@
     X(ERR_UNSUPPORTED_MEDIA, "UNSUPPORTED_MEDIA_TYPE", 415, 0,                                    \
       "Use application/json, multipart/form-data or application/octet-stream.")                   \
     X(ERR_INVALID_ID, "INVALID_ID", 400, 0, "Use an id as it was returned by the API.")           \
-    X(ERR_SHUTTING_DOWN, "SHUTTING_DOWN", 503, 1, "Retry when the service is back.")
+    X(ERR_SHUTTING_DOWN, "SHUTTING_DOWN", 503, 1, "Retry when the service is back.")             \
+    X(ERR_URI_TOO_LONG, "URI_TOO_LONG", 414, 0, "Send long values in the body, not in the URL.")
 
 enum error_code {
     ERR_NONE = 0,
