@@ -77,3 +77,72 @@ show_progress()
     done
     printf '\r%-44s\033[K' "$2"
 }
+
+# --- instances ---
+
+build_dir=${ATOLL_BUILD:-$source_dir/build}
+
+# built NAME: path of a built program.
+built()
+{
+    local path
+    for path in "$build_dir"/src/*/"$1" "$build_dir/$1"; do
+        [ -x "$path" ] && { printf '%s' "$path"; return; }
+    done
+    fail "$1 is not built in $build_dir" "run: $source_dir/scripts/build"
+}
+
+# load_settings FLAGS...: exports the settings in force (configuration file, variables, flags).
+load_settings()
+{
+    local program values
+    program=$(built atoll-settings)
+    values=$("$program" "$@") || fail "the settings cannot be used" "see: $program --help"
+    set -a
+    eval "$values"
+    set +a
+    [ -n "$ATOLL_IMAGES" ] || export ATOLL_IMAGES=$ATOLL_STATE/images
+    [ -n "$ATOLL_CATALOGUE" ] || export ATOLL_CATALOGUE=$ATOLL_STATE/templates
+}
+
+# alive NAME: prints the pid of the instance's daemon NAME when it runs. A pid that the system has given to
+# another program since is told apart by its start time.
+alive()
+{
+    local pid start
+    read -r pid start <"$ATOLL_STATE/run/$1.pid" 2>/dev/null || return 1
+    [ "$(start_time "$pid")" = "$start" ] || return 1
+    printf '%s' "$pid"
+}
+
+start_time()
+{
+    local stat
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+    stat=${stat##*) }
+    set -- $stat
+    # a zombie does not count
+    [ "$1" = Z ] || printf '%s' "${20}"
+}
+
+# wait_until SECONDS COMMAND...
+wait_until()
+{
+    local deadline=$(($(milliseconds) + $1 * 1000))
+    shift
+    until "$@"; do
+        [ "$(milliseconds)" -lt "$deadline" ] || return 1
+        sleep 0.02
+    done
+}
+
+# The URL of this machine's own clients.
+service_url()
+{
+    local host=${ATOLL_LISTEN%:*} port=${ATOLL_LISTEN##*:}
+    case $host in
+    "" | 0.0.0.0 | "*") host=127.0.0.1 ;;
+    "[::]") host="[::1]" ;;
+    esac
+    printf 'http://%s:%s' "$host" "$port"
+}
