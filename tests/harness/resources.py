@@ -1,0 +1,106 @@
+"""What one instance holds on this machine, by looking at the kernel's own lists."""
+
+import json
+import pathlib
+import re
+import subprocess
+
+
+def _lines(path):
+    try:
+        return pathlib.Path(path).read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def instance_number(state):
+    """The machine-wide number that names the instance's cgroups, interfaces and nft table."""
+    text = _lines(state / "run" / "instance") + _lines(state / "instance")
+    return int(text[0]) if text and text[0].isdigit() else None
+
+
+def _cgroup_directories(number):
+    found = set()
+    for root in _cgroup_roots():
+        found |= {str(path) for path in root.glob(f"**/atoll-{number}") if path.is_dir()}
+    return found
+
+
+def _cgroup_roots():
+    for line in _lines("/proc/mounts"):
+        _, target, kind, *_ = line.split()
+        if kind in ("cgroup", "cgroup2"):
+            yield pathlib.Path(target)
+
+
+def _slots(number):
+    """Names of the slots that have a cgroup in any hierarchy."""
+    slots = set()
+    for directory in _cgroup_directories(number):
+        slots |= {path.name for path in pathlib.Path(directory).iterdir() if path.is_dir() and path.name != "host"}
+    return sorted(slots)
+
+
+def _processes(state, number):
+    """Processes in the instance's cgroups, and its daemons."""
+    found = {}
+    for directory in pathlib.Path("/proc").iterdir():
+        if not directory.name.isdigit():
+            continue
+        try:
+            cgroups = (directory / "cgroup").read_text()
+            environment = (directory / "environ").read_bytes().split(b"\0")
+            name = (directory / "comm").read_text().strip()
+        except OSError:
+            continue
+        if f"/atoll-{number}/" in cgroups or f"/atoll-{number}\n" in cgroups:
+            found[directory.name] = name
+        elif f"ATOLL_STATE={state}".encode() in environment and name in ("atoll-host", "atolld"):
+            found[directory.name] = name
+    return found
+
+
+def _interfaces(number):
+    return sorted(
+        path.name for path in pathlib.Path("/sys/class/net").iterdir() if re.fullmatch(rf"at{number}s\d+", path.name)
+    )
+
+
+def _mounts(state):
+    return sorted(line.split()[1] for line in _lines("/proc/mounts") if str(state) in line)
+
+
+def _loop_devices(state):
+    done = subprocess.run(["losetup", "--list", "--json"], capture_output=True, text=True, check=False)
+    devices = json.loads(done.stdout)["loopdevices"] if done.stdout.strip() else []
+    return sorted(device["name"] for device in devices if str(state) in (device["back-file"] or ""))
+
+
+def _tables(number):
+    done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False)
+    return [line for line in done.stdout.splitlines() if re.search(rf"\batoll_{number}\b", line)]
+
+
+def _names(directory, pattern="*"):
+    return sorted(path.name for path in directory.glob(pattern)) if directory.exists() else []
+
+
+def of_instance(state):
+    number = instance_number(state)
+    numbered = number is not None
+    return {
+        "slots": _slots(number) if numbered else [],
+        "processes": _processes(state, number) if numbered else {},
+        "interfaces": _interfaces(number) if numbered else [],
+        "tables": _tables(number) if numbered else [],
+        "mounts": _mounts(state),
+        "loops": _loop_devices(state),
+        "disks": [name for name in _names(state / "disks") if "sbx_" in name],
+        "agent sockets": _names(state / "run" / "agent"),
+        "records": _names(state / "run" / "records"),
+    }
+
+
+def growth(before, after):
+    """Kinds of which there is more than before, with what there is now."""
+    return {kind: after[kind] for kind in after if len(after[kind]) > len(before[kind])}
