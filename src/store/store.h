@@ -18,6 +18,15 @@ struct store;
 struct store *store_open(const char *path, struct error *err);
 struct store *store_close(struct store *store);
 
+enum { STORE_EVENT_DAYS = 7, STORE_DESTROYED_DAYS = 30 }; /* how long history is kept */
+
+/* Deletes what is older than that, and idempotency keys older than a day; a bounded amount a call. */
+int store_prune(struct store *store, struct error *err);
+
+/* Moves SQLite's log into the database when it has grown. Call now and then from a thread that no
+ * request waits for. */
+void store_checkpoint(struct store *store);
+
 /* --- tenants and keys (store/keys.c) --- */
 
 enum { KEY_TEXT_SIZE = 64 }; /* "msk_live_" and 43 characters, with NUL */
@@ -57,7 +66,7 @@ enum { IDEMPOTENCY_KEY_MAX = 255, IDEMPOTENCY_REPLY_MAX = 1024 * 1024 };
 /* Claims (tenant, route, key). NEW: the caller does the work and then finishes or abandons the claim.
  * RUNNING: another request holds it. DONE: *ret_status and *ret_body (free()) hold the first reply.
  * request_hash (SHA-256 hex of the body) differs from the first one's: ERR_IDEMPOTENCY. A claim that a
- * crash left behind is released when the store is opened, unless resource_id was recorded. */
+ * crash left behind is released by store_idempotency_recover, unless a sandbox was recorded for it. */
 int store_idempotency_begin(struct store *store, const char *tenant_id, const char *route,
                             const char *key, const char *request_hash,
                             enum idempotency_state *ret_state, int *ret_status, char **ret_body,
@@ -66,5 +75,16 @@ int store_idempotency_finish(struct store *store, const char *tenant_id, const c
                              const char *key, int status, const char *body, struct error *err);
 int store_idempotency_abandon(struct store *store, const char *tenant_id, const char *route,
                               const char *key, struct error *err);
+
+/* A claim that a crash cut short after its sandbox was recorded. */
+struct store_claim {
+    char tenant_id[ID_SIZE], sandbox_id[ID_SIZE];
+    char route[128], key[IDEMPOTENCY_KEY_MAX + 1];
+};
+
+/* At start, before any request: releases claims without a sandbox and gives the others, which the
+ * caller finishes or abandons. *ret_claims is the caller's to free(). */
+int store_idempotency_recover(struct store *store, struct store_claim **ret_claims,
+                              size_t *ret_count, struct error *err);
 
 #endif

@@ -1,0 +1,117 @@
+#include "store/database.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+
+/* Each entry brings a database of version i to version i + 1. Never change one that was released:
+ * append. */
+static const char *const migrations[] = {
+    /* tenants and what belongs to them */
+    "CREATE TABLE tenants (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " created_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE users (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
+    " name TEXT NOT NULL, created_ms INTEGER NOT NULL, UNIQUE (tenant_id, name)) STRICT,"
+    " WITHOUT ROWID;"
+    "CREATE TABLE workspaces (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
+    " slug TEXT NOT NULL, name TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+    " UNIQUE (tenant_id, slug)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE projects (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
+    " workspace_id TEXT NOT NULL REFERENCES workspaces, slug TEXT NOT NULL, name TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL, UNIQUE (workspace_id, slug)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE api_keys (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
+    " workspace_id TEXT NOT NULL REFERENCES workspaces, user_id TEXT NOT NULL REFERENCES users,"
+    " name TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, prefix TEXT NOT NULL,"
+    " last_four TEXT NOT NULL, scopes INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " expires_ms INTEGER NOT NULL, revoked_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX api_keys_tenant ON api_keys (tenant_id);"
+
+    /* sandboxes; times are milliseconds since 1970, 0 = never */
+    "CREATE TABLE sandboxes (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
+    " owner_id TEXT NOT NULL, workspace_id TEXT NOT NULL REFERENCES workspaces,"
+    " project_id TEXT NOT NULL REFERENCES projects, name TEXT NOT NULL, slug TEXT NOT NULL,"
+    " state TEXT NOT NULL, template_id TEXT NOT NULL, image_id TEXT NOT NULL,"
+    " workdir TEXT NOT NULL, size TEXT NOT NULL, engine TEXT NOT NULL, isolation TEXT NOT NULL,"
+    " agent_socket TEXT NOT NULL, boot_path TEXT NOT NULL, agent_session_id TEXT NOT NULL,"
+    " last_error TEXT NOT NULL, last_pause_source TEXT NOT NULL, cpu_count INTEGER NOT NULL,"
+    " memory_mb INTEGER NOT NULL, disk_mb INTEGER NOT NULL, process_limit INTEGER NOT NULL,"
+    " network INTEGER NOT NULL, persistent INTEGER NOT NULL, always_on INTEGER NOT NULL,"
+    " timeout_sec INTEGER NOT NULL, idle_timeout_sec INTEGER NOT NULL, boot_us INTEGER NOT NULL,"
+    " envd_ready_us INTEGER NOT NULL, processes INTEGER NOT NULL, files INTEGER NOT NULL,"
+    " runtime_ms INTEGER NOT NULL, run_started_ms INTEGER NOT NULL,"
+    " timer_started_ms INTEGER NOT NULL, last_activity_ms INTEGER NOT NULL,"
+    " last_pause_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL, started_ms INTEGER NOT NULL,"
+    " ready_ms INTEGER NOT NULL, destroyed_ms INTEGER NOT NULL, env TEXT, metadata TEXT, tags TEXT,"
+    " external TEXT, updated_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    /* names and slugs are free again when nothing is left of the sandbox but its record */
+    "CREATE UNIQUE INDEX sandboxes_name ON sandboxes (tenant_id, name)"
+    " WHERE name <> '' AND files = 1;"
+    "CREATE UNIQUE INDEX sandboxes_slug ON sandboxes (slug) WHERE files = 1;"
+    "CREATE INDEX sandboxes_state ON sandboxes (state, tenant_id);"
+
+    "CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL,"
+    " sandbox_id TEXT NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL, at_ms INTEGER NOT NULL)"
+    " STRICT;"
+    "CREATE INDEX events_sandbox ON events (sandbox_id, seq);"
+
+    "CREATE TABLE idempotency (tenant_id TEXT NOT NULL, route TEXT NOT NULL, key TEXT NOT NULL,"
+    " request_hash TEXT NOT NULL, created_ms INTEGER NOT NULL, status INTEGER, body TEXT,"
+    " resource_id TEXT, PRIMARY KEY (tenant_id, route, key)) STRICT;"
+    "CREATE INDEX idempotency_created ON idempotency (created_ms);",
+};
+
+enum { MIGRATION_COUNT = sizeof(migrations) / sizeof(migrations[0]) };
+
+static int schema_version(struct store *store, int *ret_version, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW) {
+        sqlite3_finalize(statement);
+        return store_fail(store, err, "read its version");
+    }
+    *ret_version = sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    return 0;
+}
+
+/* Applies the next migration, unless another process did so first. */
+static int apply_next(struct store *store, int *version, struct error *err)
+{
+    if (sqlite3_exec(store->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK) {
+        return store_fail(store, err, "begin a migration");
+    }
+    if (schema_version(store, version, err) < 0 || *version >= MIGRATION_COUNT) {
+        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+        return *version >= MIGRATION_COUNT ? 0 : -1;
+    }
+    char set_version[64];
+    snprintf(set_version, sizeof(set_version), "PRAGMA user_version = %d; COMMIT;", *version + 1);
+    if (sqlite3_exec(store->db, migrations[*version], NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(store->db, set_version, NULL, NULL, NULL) != SQLITE_OK) {
+        store_fail(store, err, "migration");
+        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+        return error_prefix(err, "to version %d", *version + 1);
+    }
+    ++*version;
+    return 0;
+}
+
+int store_migrate(struct store *store, struct error *err)
+{
+    int version;
+    if (schema_version(store, &version, err) < 0) {
+        return -1;
+    }
+    if (version > MIGRATION_COUNT) {
+        error_set(err, ERR_INTERNAL, 0,
+                  "the database was made by a newer atoll (its version is %d, this one knows %d)",
+                  version, MIGRATION_COUNT);
+        return error_hint(err, "Run the newer atoll, or restore a backup of the database.");
+    }
+    while (version < MIGRATION_COUNT) {
+        if (apply_next(store, &version, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
