@@ -131,6 +131,26 @@ def sandbox(client):
         yield made
 
 
+@pytest.fixture
+def make_sandbox(client):
+    """make_sandbox(name="a", …): as many as the test wants; they end with it."""
+    made = []
+
+    def make(**fields):
+        made.append(client.create(**fields))
+        return made[-1]
+
+    yield make
+    for sandbox in made:
+        sandbox.destroy(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def tenant(instance):
+    """tenant("name"): a client of that tenant of the shared instance."""
+    return lambda name: instance.client(tenant=name)
+
+
 @pytest.fixture(scope="module")
 def shared_sandbox(client):
     """One sandbox for a module's tests that do not disturb each other."""

@@ -42,8 +42,13 @@ class Client:
             options["json"] = body
         return self.request("POST", path, **options)
 
-    def patch(self, path, body, **options):
-        return self.request("PATCH", path, json=body, **options)
+    def patch(self, path, body=None, **options):
+        if body is not None:
+            options["json"] = body
+        return self.request("PATCH", path, **options)
+
+    def head(self, path, **options):
+        return self.request("HEAD", path, **options)
 
     def put(self, path, **options):
         return self.request("PUT", path, **options)
@@ -111,9 +116,9 @@ class Sandbox:
         return self.client.ok(reply)
 
     def exec(self, command, **fields):
-        """Runs a shell command; returns the result's object: stdout, stderr, exit_code, …"""
-        answer = self.client.ok(self.client.post(f"{self.path}/exec", {"command": command, **fields}))
-        return answer["data"]
+        """Runs a shell command, or an argument vector; returns the result: stdout, stderr, exit_code, …"""
+        body = _command(command, fields)
+        return self.client.ok(self.client.post(f"{self.path}/exec", body))["data"]
 
     def output(self, command, **fields):
         """stdout of a command that must succeed."""
@@ -122,25 +127,69 @@ class Sandbox:
         return result["stdout"]
 
     def stream(self, command, **fields):
-        """Events of exec/stream as (name, data) pairs, as they come."""
-        body = {"command": command, **fields}
+        """Events of exec/stream as (name, data) pairs, as they come; usable with "with"."""
         headers = {"Accept": "text/event-stream"}
+        body = _command(command, fields)
         reply = self.client.post(f"{self.path}/exec/stream", body, headers=headers, stream=True)
         if not reply.ok:
             raise ApiError(reply)
-        with reply:
-            yield from events(reply.iter_lines(chunk_size=1))
+        return Stream(reply)
 
     def write(self, path, content, **fields):
         content = content.encode() if isinstance(content, str) else content
         body = {"path": path, "content": base64.b64encode(content).decode(), **fields}
         return self.client.ok(self.client.post(f"{self.path}/files", body))["data"]
 
+    def upload(self, path, data, mode=None):
+        """Raw upload of bytes, a file or an iterator of bytes."""
+        query = {"path": path, **({"mode": mode} if mode else {})}
+        headers = {"Content-Type": "application/octet-stream"}
+        url = f"{self.path}/files/raw"
+        return self.client.ok(self.client.put(url, params=query, data=data, headers=headers))["data"]
+
     def read(self, path):
         reply = self.client.get(f"{self.path}/fs/download", params={"path": path})
         if not reply.ok:
             raise ApiError(reply)
         return reply.content
+
+
+class Stream:
+    """The events of one running command. Leaving it early closes the connection."""
+
+    def __init__(self, reply):
+        self.reply = reply
+        self.events = events(reply.iter_lines(chunk_size=1, delimiter=b"\n"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __iter__(self):
+        return self.events
+
+    def next(self, wanted):
+        """The data of the next event of that name."""
+        for name, data in self.events:
+            if name == wanted:
+                return data
+        raise AssertionError(f"the stream ended without an event '{wanted}'")
+
+    def close(self):
+        self.reply.close()
+
+
+def event_bytes(data):
+    """The exact bytes of a stdout or stderr event."""
+    if data.get("encoding") == "base64":
+        return base64.b64decode(data["data"])
+    return data["data"].encode()
+
+
+def _command(command, fields):
+    return {("argv" if isinstance(command, list) else "command"): command, **fields}
 
 
 def events(lines):
