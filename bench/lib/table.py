@@ -1,0 +1,78 @@
+"""How results are shown."""
+
+NAME_WIDTH = 50
+
+
+def host_line(facts):
+    return (f"{facts['cores']} cores ({facts['cpu']}), {facts['memory_mb']} MiB, Linux {facts['kernel']}, "
+            f"cgroups {facts['cgroups']}, commit {facts['commit'] or '?'}, load {facts['load_before']:.1f}")
+
+
+def heading():
+    return (f"{'':{NAME_WIDTH}}{'p50':>9}{'p95':>9}{'p99':>9}  ms\n" + "-" * (NAME_WIDTH + 60))
+
+
+def _verdict(aim, value, unit):
+    return f"aim ≤ {aim:g} {unit}: {'met' if value <= aim else 'MISSED'}"
+
+
+def _extras(row, stats):
+    yield f"n={stats['count']}"
+    if row.get("failures"):
+        yield f"FAILURES {row['failures']}"
+    if row.get("mb_per_second"):
+        yield f"{row['mb_per_second']:.0f} MB/s"
+    elif row.get("per_second", 0) > 0 and row.get("concurrency", 1) > 1 or row.get("scenario") == "get":
+        yield f"{row['per_second']:.0f}/s"
+    if row.get("aim_ms"):
+        yield _verdict(row["aim_ms"], stats["p50"], "ms")
+
+
+def _memory(row):
+    daemons = ", ".join(f"{name} {kib / 1024:.1f} MiB" for name, kib in row["daemon_pss_kib"].items())
+    return (f"{row['mib_each']:9.2f} MiB each ({_verdict(row['aim_mib_each'], row['mib_each'], 'MiB')}); "
+            f"its processes {row['agent_pss_kib_each'] / 1024:.2f} MiB; {daemons}")
+
+
+def show(row):
+    """Prints one row as soon as it is known; returns it."""
+    name = f"{row['name']:{NAME_WIDTH}}"
+    stats = row.get(row.get("which", "ms"))
+    if "mib_each" in row:
+        print(name + _memory(row), flush=True)
+    elif not stats or not stats.get("count"):
+        print(f"{name} no figure: {row.get('skipped') or row.get('first_failure') or '?'}", flush=True)
+    else:
+        figures = "".join(f"{stats[key]:9.2f}" for key in ("p50", "p95", "p99"))
+        print(f"{name}{figures}  {', '.join(_extras(row, stats))}", flush=True)
+        if row.get("failures"):
+            print(f"    first failure: {row.get('first_failure', '?')}", flush=True)
+    return row
+
+
+def _p50(rows, name):
+    for row in rows:
+        if row["name"] == name:
+            return row.get("ms", {}).get("p50")
+    return None
+
+
+def _steps(rows):
+    """What the server says about its own steps, for the first row that has them."""
+    for row in rows:
+        steps = row.get("server_ms") or {}
+        if steps:
+            text = ", ".join(f"{name} {stats['p50']:.2f}" for name, stats in steps.items())
+            yield f"{row['name']}: the server's own steps, p50 in ms: {text}"
+
+
+def _ratio(rows, suffix):
+    ours, theirs = _p50(rows, f"create → first output{suffix}"), _p50(rows, f"peer: runc run{suffix}")
+    if ours and theirs:
+        factor = theirs / ours
+        yield (f"create → first output{suffix}: {factor:.1f} times faster than runc run "
+               f"(aim ≥ 3: {'met' if factor >= 3 else 'MISSED'})")
+
+
+def notes(rows):
+    return [*_ratio(rows, ""), *_ratio(rows, ", after 1 s idle"), *_steps(rows)]
