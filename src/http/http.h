@@ -28,7 +28,8 @@ enum body_kind {
 
 enum route_flags {
     ROUTE_PUBLIC = 1 << 0,        /* no credential needed, no rate limit */
-    ROUTE_IDEMPOTENT_KEY = 1 << 1 /* honours Idempotency-Key: reply is stored and replayed */
+    ROUTE_IDEMPOTENT_KEY = 1 << 1, /* honours Idempotency-Key: a success is stored and replayed */
+    ROUTE_SLOW_BODY = 1 << 2       /* the body may trickle for ever, such as somebody's typing */
 };
 
 struct route {

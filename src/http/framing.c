@@ -1,0 +1,161 @@
+/*
+ * Where a request ends: heads that another HTTP parser in front of us could read differently are refused
+ * and their connection is closed. libmicrohttpd has parsed the head already; this judges what it saw.
+ */
+#include "http/request.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct head {
+    struct request *request;
+    size_t header_count, length_count, encoding_count, host_count, authorization_count;
+    const char *length, *encoding, *expect;
+    const char *problem; /* a sentence, or NULL */
+};
+
+static bool is_token(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (!isalnum(c) && (c == '\0' || c > 0x7e || !strchr("!#$%&'*+-.^_`|~", c))) {
+            return false;
+        }
+    }
+    return length > 0;
+}
+
+static bool has_control(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Such as "Content-Lengthx": what libmicrohttpd makes of a folded line. */
+static bool is_mangled(const char *name)
+{
+    static const char *const framing[] = {"content-length", "transfer-encoding"};
+    for (size_t i = 0; i < 2; i++) {
+        size_t length = strlen(framing[i]);
+        if (strncasecmp(name, framing[i], length) == 0 && name[length] != '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void count_header(struct head *head, const char *name, const char *value)
+{
+    if (strcasecmp(name, "content-length") == 0) {
+        head->length_count++;
+        head->length = value;
+    } else if (strcasecmp(name, "transfer-encoding") == 0) {
+        head->encoding_count++;
+        head->encoding = value;
+    } else if (strcasecmp(name, "host") == 0) {
+        head->host_count++;
+    } else if (strcasecmp(name, "authorization") == 0) {
+        head->authorization_count++;
+    } else if (strcasecmp(name, "expect") == 0) {
+        head->expect = value;
+    }
+}
+
+static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const char *name,
+                               size_t name_length, const char *value, size_t value_length)
+{
+    (void)kind;
+    struct head *head = context;
+    head->header_count++;
+    if (!is_token(name, name_length) || is_mangled(name)) {
+        head->problem = "a header's name is malformed or its line is folded";
+    } else if (has_control(value ? value : "", value_length)) {
+        head->problem = "a header's value has a control character";
+    }
+    count_header(head, name, value ? value : "");
+    return MHD_YES;
+}
+
+static int check_length(struct head *head, struct error *err)
+{
+    struct request *request = head->request;
+    request->content_length = 0;
+    if (head->encoding_count + head->length_count > 1) {
+        return error_set(err, ERR_LENGTH, 0,
+                         "the request has more than one Content-Length or Transfer-Encoding");
+    }
+    if (head->encoding_count > 0) {
+        request->content_length = -1;
+        return strcasecmp(head->encoding, "chunked") == 0
+                   ? 0
+                   : error_set(err, ERR_LENGTH, 0,
+                               "the only Transfer-Encoding that is understood is 'chunked'");
+    }
+    if (head->length_count > 0) {
+        size_t digits = strspn(head->length, "0123456789");
+        if (digits == 0 || digits > 18 || head->length[digits] != '\0') {
+            return error_set(err, ERR_LENGTH, 0, "Content-Length is not a number");
+        }
+        request->content_length = strtoll(head->length, NULL, 10);
+    }
+    return 0;
+}
+
+static int check_headers(struct head *head, const char *version, struct error *err)
+{
+    bool is_http11 = strcmp(version, "HTTP/1.1") == 0;
+    if (head->problem) {
+        return error_set(err, ERR_LENGTH, 0, "%s", head->problem);
+    }
+    if (!is_http11 && strcmp(version, "HTTP/1.0") != 0) {
+        return error_set(err, ERR_LENGTH, 0, "the request is not HTTP/1.1");
+    }
+    if (!is_http11 && head->encoding_count > 0) {
+        return error_set(err, ERR_LENGTH, 0, "HTTP/1.0 has no Transfer-Encoding");
+    }
+    if (head->host_count > 1 || head->authorization_count > 1) {
+        return error_set(err, ERR_LENGTH, 0, "the request has more than one Host or Authorization");
+    }
+    if (head->expect && strcasecmp(head->expect, "100-continue") != 0) {
+        return error_set(err, ERR_LENGTH, 0, "Expect can only be 100-continue");
+    }
+    return 0;
+}
+
+int framing_check(struct request *request, const char *method, const char *path,
+                  const char *version, struct error *err)
+{
+    struct head head = {.request = request};
+    MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, look_at, &head);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    size_t size = info ? info->header_size : 0;
+
+    if (check_length(&head, err) || check_headers(&head, version, err)) {
+        return -1;
+    }
+    request->expects_continue = head.expect;
+    if (strlen(method) >= sizeof(request->method) || !is_token(method, strlen(method))) {
+        return error_set(err, ERR_LENGTH, 0, "the method is malformed");
+    }
+    if (has_control(path, strlen(path))) {
+        return error_set(err, ERR_LENGTH, 0, "the path has a control character");
+    }
+    if (strlen(path) > URI_MAX) {
+        error_set_field(err, ERR_URI_TOO_LONG, "path", "the path is longer than %d bytes", URI_MAX);
+        return -1;
+    }
+    if (size > HEAD_MAX || head.header_count > HEADERS_MAX) {
+        return error_set(err, ERR_HEADERS_TOO_LARGE, 0,
+                         "the head has %zu bytes in %zu headers; at most %d in %d are taken", size,
+                         head.header_count, HEAD_MAX, HEADERS_MAX);
+    }
+    return 0;
+}
