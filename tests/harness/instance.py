@@ -44,6 +44,7 @@ class Instance:
         self.url = f"http://127.0.0.1:{self.port}"
         self.keys = {}
         self.leak = {}
+        self.number = None  # of the last run, once it was stopped
         self._prepare_directories()
         self.environment = self._environment(catalogue, settings)
         log = self.state / "log"
@@ -111,6 +112,7 @@ class Instance:
 
     def stop(self):
         """Ends everything, as scripts/down does. The state directory stays for a later start()."""
+        self.number = resources.instance_number(self.state)
         self.api.stop()
         self.host.stop()
         command = [str(self.programs / "atoll-host"), "stop-all"]
@@ -155,7 +157,7 @@ class Instance:
     # --- what it holds ---
 
     def resources(self):
-        return resources.of_instance(self.state)
+        return resources.of_instance(self.state, None if self.host.running() else self.number)
 
     def settled(self, seconds=20):
         """Its resources once the spare slots are complete: the state to compare with afterwards."""

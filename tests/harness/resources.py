@@ -85,8 +85,10 @@ def _names(directory, pattern="*"):
     return sorted(path.name for path in directory.glob(pattern)) if directory.exists() else []
 
 
-def of_instance(state):
-    number = instance_number(state)
+def of_instance(state, number=None):
+    """number: for an instance that has ended and forgotten its number."""
+    if number is None:
+        number = instance_number(state)
     numbered = number is not None
     return {
         "slots": _slots(number) if numbered else [],
