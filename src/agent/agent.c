@@ -1,0 +1,165 @@
+#include "agent/agent.h"
+
+#include "agent/command.h"
+#include "agent/connection.h"
+#include "agent/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The descriptors that whoever starts the agent hands over. */
+enum { LISTENER_FD = 3, OOM_FD = 4, CGROUP_FD = 5 };
+
+enum { DESCRIPTORS_WANTED = 65536 };
+
+int64_t monotonic_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t oom_kill_count(int fd)
+{
+    static const char key[] = "oom_kill ";
+    char text[512];
+    ssize_t got = pread(fd, text, sizeof(text) - 1, 0);
+    text[got > 0 ? got : 0] = '\0';
+    for (char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, key, sizeof(key) - 1) == 0) {
+            return strtoll(line + sizeof(key) - 1, NULL, 10);
+        }
+    }
+    return 0;
+}
+
+void agent_bury(struct agent *agent, struct buried *memory)
+{
+    memory->next = agent->buried;
+    agent->buried = memory;
+}
+
+static void free_buried(struct agent *agent)
+{
+    while (agent->buried) {
+        struct buried *memory = agent->buried;
+        agent->buried = memory->next;
+        free(memory);
+    }
+}
+
+/* Reaps whatever ended: commands, and orphans that init inherits. */
+static void reap(struct agent *agent)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        command_reaped(agent, pid, status);
+    }
+    trees_sweep(&agent->trees);
+}
+
+static void on_signals(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    struct agent *agent = watch->owner;
+    struct signalfd_siginfo info;
+    while (read(watch->fd, &info, sizeof(info)) == sizeof(info)) {
+        agent->stopping |= info.ssi_signo == SIGTERM;
+    }
+    reap(agent);
+}
+
+/* SIGPIPE is blocked, not ignored: what is ignored would stay so in commands. */
+static int init_signals(struct agent *agent)
+{
+    for (int number = 1; number < SIGRTMAX; number++) {
+        signal(number, SIG_DFL);
+    }
+    sigset_t blocked;
+    sigset_t received;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGPIPE);
+    sigaddset(&blocked, SIGCHLD);
+    sigemptyset(&received);
+    sigaddset(&received, SIGCHLD);
+    if (getpid() != 1) {
+        /* Outside of a sandbox (in tests) it can be stopped, and orphans come here as well. */
+        sigaddset(&blocked, SIGTERM);
+        sigaddset(&received, SIGTERM);
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    }
+    int fd = -1;
+    if (sigprocmask(SIG_SETMASK, &blocked, NULL) == 0) {
+        fd = signalfd(-1, &received, SFD_CLOEXEC | SFD_NONBLOCK);
+    }
+    agent->signals = (struct watch){.fd = fd, .owner = agent, .on_ready = on_signals};
+    return fd < 0 ? -1 : loop_watch(&agent->loop, &agent->signals, EPOLLIN);
+}
+
+/* The agent itself may hold many descriptors; commands get the limit that it was started with. */
+static int init_descriptors(struct agent *agent)
+{
+    struct rlimit given;
+    if (getrlimit(RLIMIT_NOFILE, &given) < 0 || spawner_init(&agent->spawner, &given) < 0) {
+        return -1;
+    }
+    struct rlimit own = given;
+    if (own.rlim_cur < DESCRIPTORS_WANTED) {
+        own.rlim_cur = own.rlim_max < DESCRIPTORS_WANTED ? own.rlim_max : DESCRIPTORS_WANTED;
+        setrlimit(RLIMIT_NOFILE, &own);
+    }
+    for (int fd = LISTENER_FD; fd <= CGROUP_FD; fd++) {
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+            return -1;
+        }
+    }
+    agent->oom_fd = OOM_FD;
+    agent->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    agent->reserve_fd = agent->null_fd < 0 ? -1 : fcntl(agent->null_fd, F_DUPFD_CLOEXEC, 3);
+    agent->etc_fd = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return agent->reserve_fd < 0 ? -1 : 0;
+}
+
+int agent_init(struct agent *agent)
+{
+    *agent = (struct agent){.next_deadline_ms = INT64_MAX};
+    umask(0); /* every mode is given explicitly */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    agent->batch = malloc(BATCH_BYTES);
+    if (!agent->batch || init_descriptors(agent) < 0 || loop_init(&agent->loop) < 0 ||
+        init_signals(agent) < 0 || fcntl(LISTENER_FD, F_SETFL, O_NONBLOCK) < 0) {
+        return -1;
+    }
+    trees_init(&agent->trees, CGROUP_FD);
+    workers_init(&agent->workers, file_operation);
+    agent->listener =
+        (struct watch){.fd = LISTENER_FD, .owner = agent, .on_ready = connections_accept};
+    return loop_watch(&agent->loop, &agent->listener, EPOLLIN);
+}
+
+void agent_serve(struct agent *agent)
+{
+    bool served = false;
+    while (!agent->stopping) {
+        loop_turn(&agent->loop, commands_expire(agent));
+        free_buried(agent);
+        if (!served) {
+            /* Not before the first command: its start is what a user waits for. */
+            served = workers_start_residents(&agent->workers);
+        }
+    }
+}
