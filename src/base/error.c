@@ -1,3 +1,4 @@
+#define ATOLL_BASE_ERROR_DEFINED_HERE
 #include "base/error.h"
 
 #include <errno.h>
@@ -43,8 +44,8 @@ int error_set(struct error *err, enum error_code code, int errnum, const char *f
     return -1;
 }
 
-int error_set_field(struct error *err, enum error_code code, const char *field,
-                    const char *format, ...)
+int error_set_field(struct error *err, enum error_code code, const char *field, const char *format,
+                    ...)
 {
     if (!err) {
         return -1;

@@ -123,4 +123,12 @@ const char *error_default_hint(enum error_code code);
 /* The code for a failed file operation inside a sandbox (ENOENT → ERR_FILE_NOT_FOUND, …). */
 enum error_code error_code_for_file_errno(int errnum);
 
+/* The static analyser sees one file at a time: tell it what these return. */
+#if defined(__clang_analyzer__) && !defined(ATOLL_BASE_ERROR_DEFINED_HERE)
+#define error_set(...) (error_set(__VA_ARGS__), -1)
+#define error_set_field(...) (error_set_field(__VA_ARGS__), -1)
+#define error_hint(...) (error_hint(__VA_ARGS__), -1)
+#define error_prefix(...) (error_prefix(__VA_ARGS__), -1)
+#endif
+
 #endif

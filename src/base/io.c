@@ -17,7 +17,8 @@ int write_all(int fd, const void *bytes, size_t length)
     const char *from = bytes;
     int is_socket = 1;
     while (length > 0) {
-        ssize_t written = is_socket ? send(fd, from, length, MSG_NOSIGNAL) : write(fd, from, length);
+        ssize_t written =
+            is_socket ? send(fd, from, length, MSG_NOSIGNAL) : write(fd, from, length);
         if (written < 0 && errno == ENOTSOCK && is_socket) {
             is_socket = 0;
             continue;
@@ -96,7 +97,8 @@ int write_file_atomic(const char *path, const void *bytes, size_t length, mode_t
         errno = ENAMETOOLONG;
         return -1;
     }
-    auto_close int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    auto_close int fd =
+        open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0) {
         return -1;
     }

@@ -56,11 +56,10 @@ static int assign(struct settings *settings, const char *key, const char *value,
     for (size_t i = 0; i < COUNT(text_settings); i++) {
         if (strcmp(text_settings[i].key, key) == 0) {
             if (strlen(value) >= TEXT_VALUE_SIZE) {
-                return error_set_field(err, ERR_VALIDATION, key,
-                                       "%s: %s is longer than %d bytes", source, key,
-                                       TEXT_VALUE_SIZE - 1);
+                return error_set_field(err, ERR_VALIDATION, key, "%s: %s is longer than %d bytes",
+                                       source, key, TEXT_VALUE_SIZE - 1);
             }
-            strcpy(text_value(settings, &text_settings[i]), value);
+            memcpy(text_value(settings, &text_settings[i]), value, strlen(value) + 1);
             return 0;
         }
     }
@@ -73,9 +72,10 @@ static int assign(struct settings *settings, const char *key, const char *value,
         errno = 0;
         long long number = strtoll(value, &end, 10);
         if (errno || end == value || *end || number < setting->min || number > setting->max) {
-            return error_set_field(
-                err, ERR_VALIDATION, key, "%s: %s must be a whole number from %lld to %lld, not '%s'",
-                source, key, (long long)setting->min, (long long)setting->max, value);
+            return error_set_field(err, ERR_VALIDATION, key,
+                                   "%s: %s must be a whole number from %lld to %lld, not '%s'",
+                                   source, key, (long long)setting->min, (long long)setting->max,
+                                   value);
         }
         *int_value(settings, setting) = number;
         return 0;
@@ -117,7 +117,8 @@ static int load_variables(struct settings *settings, struct error *err)
 {
     for (size_t i = 0; i < COUNT(text_settings); i++) {
         const char *value = getenv(text_settings[i].variable);
-        if (value && assign(settings, text_settings[i].key, value, text_settings[i].variable, err)) {
+        if (value &&
+            assign(settings, text_settings[i].key, value, text_settings[i].variable, err)) {
             return -1;
         }
     }
@@ -189,7 +190,8 @@ int settings_load(int argc, char **argv, struct settings *ret_settings, int *ret
     struct settings settings;
     memset(&settings, 0, sizeof(settings));
     for (size_t i = 0; i < COUNT(text_settings); i++) {
-        strcpy(text_value(&settings, &text_settings[i]), text_settings[i].fallback);
+        snprintf(text_value(&settings, &text_settings[i]), TEXT_VALUE_SIZE, "%s",
+                 text_settings[i].fallback);
     }
     for (size_t i = 0; i < COUNT(int_settings); i++) {
         *int_value(&settings, &int_settings[i]) = int_settings[i].fallback;
@@ -197,7 +199,8 @@ int settings_load(int argc, char **argv, struct settings *ret_settings, int *ret
     *err = (struct error){0};
     const char *config_path = getenv("ATOLL_CONFIG");
     if (walk_flags(argc, argv, NULL, &config_path, ret_rest, err) < 0 ||
-        load_file(&settings, config_path ? config_path : default_file, config_path != NULL, err) < 0 ||
+        load_file(&settings, config_path ? config_path : default_file, config_path != NULL, err) <
+            0 ||
         load_variables(&settings, err) < 0 ||
         walk_flags(argc, argv, &settings, &config_path, ret_rest, err) < 0) {
         return -1;
