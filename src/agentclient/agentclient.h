@@ -80,9 +80,14 @@ struct agent_call *agent_exec_start(const char *socket_path, const struct agent_
 int agent_exec_next(struct agent_call *call, int cancel_fd, int64_t wait_ms,
                     struct agent_event *ret_event, struct error *err);
 
+/* What agent_exec_stdin can send without blocking once poll(2) has reported POLLOUT. */
+enum { AGENT_STDIN_PART_BYTES = 32 * 1024 };
+
 /* Input for a command started with open_stdin; length 0 ends it. The agent buffers a bounded amount;
- * blocks when the command does not read, so use a thread of its own or small inputs, unless the
- * caller polls agent_call_fd for POLLOUT. */
+ * blocks when the command does not read, so use a thread of its own (this function alone may run beside
+ * agent_exec_next) or small inputs, unless the caller polls agent_call_fd for POLLOUT and sends parts of
+ * AGENT_STDIN_PART_BYTES. Events may be buffered: take them with agent_exec_next(wait_ms 0) until it
+ * returns 0 before polling for POLLIN. A command that ended takes everything and does nothing. */
 int agent_exec_stdin(struct agent_call *call, const void *bytes, size_t length, struct error *err);
 
 int agent_exec_signal(struct agent_call *call, int signal, struct error *err);
