@@ -146,9 +146,14 @@ enum MHD_Result dispatch(void *server, struct MHD_Connection *mhd, const char *u
                          const char *method, const char *version, const char *upload_data,
                          size_t *upload_data_size, void **request)
 {
-    if (!*request) {
-        *request = request_new(server, mhd, method);
-        return *request ? take_head(*request, url, method, version) : MHD_NO;
+    bool has_bad_target = *request == framing_bad_target;
+    if (!*request || has_bad_target) {
+        struct request *begun = *request = request_new(server, mhd, method);
+        if (!begun) {
+            return MHD_NO;
+        }
+        begun->has_bad_target = has_bad_target;
+        return take_head(begun, url, method, version);
     }
     if (*upload_data_size > 0) {
         return take_body(*request, upload_data, upload_data_size);
@@ -175,7 +180,8 @@ void dispatch_completed(void *context, struct MHD_Connection *mhd, void **slot,
     (void)mhd;
     struct http_server *server = context;
     struct request *request = *slot;
-    if (!request) {
+    *slot = NULL;
+    if (!request || (char *)request == framing_bad_target) {
         return;
     }
     int64_t took_us = clock_monotonic_us() - request->started_us;
@@ -190,7 +196,6 @@ void dispatch_completed(void *context, struct MHD_Connection *mhd, void **slot,
     }
     connection_set_phase(request->connection, CONNECTION_HEAD);
     request_free(request);
-    *slot = NULL;
     log_context(NULL, NULL);
 
     pthread_mutex_lock(&server->mutex);

@@ -68,6 +68,15 @@ static void count_header(struct head *head, const char *name, const char *value)
     }
 }
 
+/*
+ * Did the line end where the value ends? libmicrohttpd 0.9 cuts lines in place, at CR LF by two NULs, at a
+ * bare LF by one; a NUL that the client sent looks like the latter. Neither is fit to be framing.
+ */
+static bool line_ends_in_crlf(const char *value, size_t length)
+{
+    return strncmp(MHD_get_version(), "0.9.", 4) != 0 || value[length + 1] == '\0';
+}
+
 static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const char *name,
                                size_t name_length, const char *value, size_t value_length)
 {
@@ -76,8 +85,10 @@ static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const cha
     head->header_count++;
     if (!is_token(name, name_length) || is_mangled(name)) {
         head->problem = "a header's name is malformed or its line is folded";
-    } else if (has_control(value ? value : "", value_length)) {
+    } else if (!value || has_control(value, value_length)) {
         head->problem = "a header's value has a control character";
+    } else if (!line_ends_in_crlf(value, value_length)) {
+        head->problem = "a header line has a NUL or does not end in CR LF";
     }
     count_header(head, name, value ? value : "");
     return MHD_YES;
@@ -123,10 +134,25 @@ static int check_headers(struct head *head, const char *version, struct error *e
     if (head->host_count > 1 || head->authorization_count > 1) {
         return error_set(err, ERR_LENGTH, 0, "the request has more than one Host or Authorization");
     }
+    if (is_http11 && head->host_count == 0) {
+        return error_set(err, ERR_LENGTH, 0, "the request has no Host header");
+    }
     if (head->expect && strcasecmp(head->expect, "100-continue") != 0) {
         return error_set(err, ERR_LENGTH, 0, "Expect can only be 100-continue");
     }
     return 0;
+}
+
+char framing_bad_target[1];
+
+void *framing_check_target(void *context, const char *target, struct MHD_Connection *mhd)
+{
+    (void)context, (void)mhd;
+    size_t length = strlen(target);
+    /* Behind the target's end comes the version, unless that end is a NUL that the client sent. */
+    bool is_whole = strncmp(target + length + 1, "HTTP/", 5) == 0;
+    bool is_clean = !has_control(target, length) && !strchr(target, ' ');
+    return is_whole && is_clean ? NULL : framing_bad_target;
 }
 
 int framing_check(struct request *request, const char *method, const char *path,
@@ -145,8 +171,9 @@ int framing_check(struct request *request, const char *method, const char *path,
     if (strlen(method) >= sizeof(request->method) || !is_token(method, strlen(method))) {
         return error_set(err, ERR_LENGTH, 0, "the method is malformed");
     }
-    if (has_control(path, strlen(path))) {
-        return error_set(err, ERR_LENGTH, 0, "the path has a control character");
+    if (request->has_bad_target) {
+        return error_set(err, ERR_LENGTH, 0, "the request line has a space, NUL or control "
+                                             "character too many");
     }
     if (strlen(path) > URI_MAX) {
         error_set_field(err, ERR_URI_TOO_LONG, "path", "the path is longer than %d bytes", URI_MAX);

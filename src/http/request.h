@@ -64,7 +64,7 @@ struct request {
 
     int64_t started_us;
     int64_t content_length; /* -1: chunked */
-    bool expects_continue;
+    bool expects_continue, has_bad_target;
 
     char *query_text; /* what queries point into */
     struct query_argument queries[QUERY_ARGUMENTS_MAX];
@@ -99,6 +99,12 @@ void request_free(struct request *request);
 int request_take_query(struct request *request, struct error *err);
 
 /* --- framing.c: refuses heads that two parsers could read differently; fills content_length --- */
+
+/* What libmicrohttpd is to know the request by until there is one: framing_bad_target or NULL. Called
+ * with the raw request target. */
+void *framing_check_target(void *context, const char *target, struct MHD_Connection *mhd);
+extern char framing_bad_target[1];
+
 int framing_check(struct request *request, const char *method, const char *path,
                   const char *version, struct error *err);
 

@@ -70,7 +70,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
         flags, 0, admit, server, dispatch, server,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
         MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_URI_LOG_CALLBACK, framing_check_target, NULL,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->settings->connections + 1,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)CONNECTION_MEMORY / 4,
