@@ -100,6 +100,11 @@ size_t base64_decode(struct base64_decoder *decoder, const char *text, size_t le
 
 bool base64_complete(const struct base64_decoder *decoder)
 {
+    /* bits beyond the last byte must be zero, so that each file has one encoding */
+    uint32_t unused = decoder->count == 2 ? 0xF : decoder->count == 3 ? 0x3 : 0;
+    if (decoder->bits & unused) {
+        return false;
+    }
     if (decoder->padding) {
         return decoder->count + decoder->padding == 4;
     }
