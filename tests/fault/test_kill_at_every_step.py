@@ -1,0 +1,133 @@
+"""kill -9 of either daemon at every labelled step: nothing acknowledged is lost, nothing is left behind."""
+
+import signal
+import uuid
+
+import pytest
+import requests
+
+from harness.client import ApiError, Sandbox
+from harness.fault_points import labels
+from harness.wait import wait_until
+
+CASES = [(daemon, label) for daemon in ("atoll-host", "atolld") for label in labels(daemon)]
+
+
+class Life:
+    """One sandbox through all that can be asked of it; remembers what was acknowledged."""
+
+    def __init__(self, client):
+        self.client = client
+        self.sandbox = None
+        self.key = str(uuid.uuid4())
+        self.files = {}
+        self.destroyed = False
+
+    def run(self):
+        """True when every step succeeded."""
+        try:
+            self._steps()
+        except (ApiError, requests.RequestException, OSError):
+            return False
+        return True
+
+    def create(self):
+        body = {"name": "victim", "persistent": True}
+        reply = self.client.post("/sandboxes", body, headers={"Idempotency-Key": self.key})
+        return Sandbox(self.client, self.client.ok(reply))
+
+    def _steps(self):
+        self.sandbox = self.create()
+        self._write("first")
+        assert self.sandbox.output("echo ring") == "ring\n"
+        list(self.sandbox.stream("echo ring"))
+        self.sandbox.pause()
+        self.sandbox.resume()
+        self._write("second")
+        self.sandbox.stop()
+        self.sandbox.resume()
+        self._write("third")
+        self.sandbox.destroy()
+        self.destroyed = True
+
+    def _write(self, name):
+        path = f"/workspace/{name}"
+        self.sandbox.write(path, name)
+        self.files[path] = name.encode()
+
+    def check_nothing_lost(self):
+        """The sandbox that was acknowledged is there, works, and has every file that was acknowledged. One
+        that was not can be asked for again, under the same name."""
+        if self.destroyed:
+            return
+        if self.sandbox is None:
+            assert self.create().output("echo alive") == "alive\n"
+            return
+        state = wait_until(lambda: settled_state(self.sandbox), 30, "a settled state")
+        if state in ("destroyed", "error"):
+            # only a destroy that was under way may have finished
+            assert len(self.files) == 3, f"{state} although no destroy was asked for: {self.sandbox.object}"
+            return
+        if state == "paused":
+            self.sandbox.resume()
+        for path, content in self.files.items():
+            assert self.sandbox.read(path) == content
+        assert self.sandbox.output("echo alive") == "alive\n"
+
+
+def settled_state(sandbox):
+    try:
+        state = sandbox.refresh()["state"]
+    except (ApiError, requests.RequestException):
+        return None
+    return state if state in ("running", "paused", "error", "destroyed") else None
+
+
+@pytest.fixture(scope="module")
+def faulty(factory):
+    instance = factory.make(spare_slots=2).start()
+    yield instance
+    instance.start()
+    factory.end(instance)
+
+
+def run_with_fault(instance, daemon, label):
+    """Runs a life with the fault in place; returns it and whether the daemon was killed by it."""
+    target = instance.host if daemon == "atoll-host" else instance.api
+    target.stop()
+    life = Life(instance.client())
+    start = instance.start_host if daemon == "atoll-host" else instance.start_api
+    try:
+        start(label)
+        if daemon == "atoll-host":
+            wait_until(lambda: instance.connected() or not target.running(), 30, "atolld to find atoll-host")
+        life.run()
+    except RuntimeError:
+        pass  # it was killed while it started
+    return life, not target.running() and target.wait() == -signal.SIGKILL
+
+
+def remove_all(client):
+    for each in client.list(limit=100):
+        reply = client.delete(f"/sandboxes/{each['id']}")
+        assert reply.status_code in (200, 404), reply.text
+
+
+@pytest.mark.parametrize("daemon,label", CASES, ids=[f"{daemon}-{label}" for daemon, label in CASES])
+def test_kill_at(faulty, daemon, label):
+    faulty.start()
+    before = faulty.settled()
+    bystander = faulty.client().create(persistent=True)
+    bystander.write("/workspace/kept", "kept")
+
+    life, killed = run_with_fault(faulty, daemon, label)
+    assert killed, f"the step {label} was not reached"
+    faulty.start()
+    wait_until(faulty.connected, 30, "atolld to find atoll-host")
+
+    life.check_nothing_lost()
+    wait_until(lambda: settled_state(bystander) == "running", 30, "the bystander to be adopted")
+    assert bystander.read("/workspace/kept") == b"kept"
+    assert bystander.output("echo alive") == "alive\n"
+    remove_all(faulty.client())
+    faulty.assert_no_leak(before)
