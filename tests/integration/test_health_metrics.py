@@ -1,0 +1,69 @@
+"""What monitoring asks: /health and /metrics; and the engines on offer."""
+
+import re
+
+from harness.expect import checked
+from harness.wait import wait_until
+
+
+def samples(client):
+    reply = client.get("/metrics")
+    assert reply.status_code == 200
+    assert reply.headers["Content-Type"].startswith("text/plain")
+    found = {}
+    for line in reply.text.splitlines():
+        if line and not line.startswith("#"):
+            match = re.fullmatch(r"([a-zA-Z_:][\w:]*)(\{[^}]*\})? (\S+)", line)
+            assert match, f"not a sample: {line!r}"
+            found[match[1] + (match[2] or "")] = float(match[3])
+    return found
+
+
+def test_health_needs_no_key(anonymous_client):
+    reply = checked(anonymous_client.get("/health"))
+    assert reply["status"] == "ok"
+    assert reply["version"]
+
+
+def test_health_says_what_is_missing(fresh_instance):
+    instance = fresh_instance()
+    instance.host.kill9()
+    client = instance.client()
+    wait_until(lambda: client.get("/health").status_code == 503, 20, "health is 503")
+    assert "host" in client.get("/health").text
+    instance.start()
+    wait_until(lambda: client.get("/health").status_code == 200, 20, "health is back")
+
+
+def test_metrics_are_prometheus_text_and_count(client):
+    before = samples(client)
+    with client.create():
+        during = samples(client)
+    running = [name for name in during if 'state="running"' in name]
+    assert during[running[0]] >= before.get(running[0], 0) + 1
+    grown = [name for name, value in during.items() if value > before.get(name, 0)]
+    assert all(name.startswith(("atoll_", "process_")) for name in grown)
+    assert any("request" in name for name in grown)
+    assert any("created" in name for name in grown)
+
+
+def test_metrics_name_no_tenant_and_no_sandbox(client, sandbox):
+    text = client.get("/metrics").text
+    assert sandbox.id not in text
+    assert sandbox.object["tenant_id"] not in text
+
+
+def test_every_metric_has_help_and_type(client):
+    text = client.get("/metrics").text
+    families = set(re.findall(r"^# TYPE (\S+)", text, re.M))
+    assert families == set(re.findall(r"^# HELP (\S+)", text, re.M))
+    for name in samples(client):
+        bare = name.split("{")[0]
+        assert bare in families or re.sub(r"_(bucket|sum|count)$", "", bare) in families, name
+
+
+def test_engines_say_what_isolates(client):
+    engine = checked(client.get("/engines"))["data"][0]
+    assert engine["id"] == "container"
+    assert engine["usable"] is True
+    assert engine["isolation"]
