@@ -5,6 +5,7 @@ import os
 import pty
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -36,12 +37,17 @@ def start(instance, environment):
 
     def run(*words):
         command = [str(instance.programs / "atoll"), *words]
-        started.append(subprocess.Popen(command, env=environment, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE))
-        return started[-1]
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # A line that never comes ends the test, not the run.
+        watchdog = threading.Timer(90, process.kill)
+        watchdog.start()
+        started.append((process, watchdog))
+        return process
 
     yield run
-    for process in started:
+    for process, watchdog in started:
+        watchdog.cancel()
         process.kill()
         process.communicate()
 
