@@ -110,7 +110,7 @@ load_settings()
 alive()
 {
     local pid start
-    read -r pid start <"$ATOLL_STATE/run/$1.pid" 2>/dev/null || return 1
+    { read -r pid start <"$ATOLL_STATE/run/$1.pid"; } 2>/dev/null || return 1
     [ "$(start_time "$pid")" = "$start" ] || return 1
     printf '%s' "$pid"
 }
