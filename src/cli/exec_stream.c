@@ -91,10 +91,22 @@ static int write_output(struct exec_session *session, const char *name, const js
     return 0;
 }
 
+/* What happened beside the exit code, for people. */
+static void print_notes(const json_t *event)
+{
+    if (json_is_true(json_object_get(event, "oom_killed"))) {
+        fputs("atoll: the sandbox ran out of memory and a process was killed\n", stderr);
+    }
+    if (json_is_true(json_object_get(event, "disk_full"))) {
+        fputs("atoll: the sandbox's disk is full\n", stderr);
+    }
+}
+
 static void take_exit(struct exec_session *session, const json_t *event)
 {
     session->ended = true;
     session->exit_code = (int)json_number(event, "exit_code");
+    print_notes(event);
     const json_t *error = json_object_get(event, "error");
     if (json_is_true(json_object_get(event, "timed_out"))) {
         session->exit_code = EXIT_TIMED_OUT;
