@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "stats.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -72,6 +73,7 @@ static int run_once(const struct launch *launch, double *ret_first_ms, double *r
     char text[64];
     int ends[2];
     number_arguments(launch, argv, text, sizeof text);
+    assert(argv[0]);
     if (pipe2(ends, O_CLOEXEC)) {
         return -1;
     }
