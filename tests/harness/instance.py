@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import urllib.request
@@ -118,6 +119,20 @@ class Instance:
         command = [str(self.programs / "atoll-host"), "stop-all"]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"stop-all: {done.stdout}{done.stderr}"
+
+    def init_of(self, sandbox):
+        """The process id, on this machine, of a running sandbox's PID 1."""
+        namespace = sandbox.output("readlink /proc/self/ns/pid").strip()
+        for pid in self.resources()["processes"]:
+            try:
+                if os.readlink(f"/proc/{pid}/ns/pid") == namespace and resources.pid_inside(pid) == 1:
+                    return int(pid)
+            except OSError:
+                pass
+        raise AssertionError(f"no PID 1 of {sandbox.id}")
+
+    def kill_agent(self, sandbox):
+        os.kill(self.init_of(sandbox), signal.SIGKILL)
 
     def remove(self):
         self.stop()

@@ -60,6 +60,14 @@ def _processes(state, number):
     return found
 
 
+def pid_inside(pid):
+    """A process's id in its innermost namespace."""
+    for line in _lines(f"/proc/{pid}/status"):
+        if line.startswith("NSpid:"):
+            return int(line.split()[-1])
+    return None
+
+
 def _interfaces(number):
     return sorted(
         path.name for path in pathlib.Path("/sys/class/net").iterdir() if re.fullmatch(rf"at{number}s\d+", path.name)
