@@ -67,10 +67,11 @@ static bool is_populated(const struct tree *tree)
     return strstr(text, "populated 0") == NULL;
 }
 
-/* An empty tree becomes a spare one, or is removed when there are enough. */
+/* An empty tree becomes a spare one, or is removed when there are enough. One that was killed is always
+ * removed: on newer kernels such a cgroup also kills what CLONE_INTO_CGROUP puts into it later. */
 static void retire(struct trees *trees, struct tree *tree)
 {
-    if (trees->spare_count < SPARE_MAX) {
+    if (!tree->killed && trees->spare_count < SPARE_MAX) {
         tree->next = trees->spare;
         trees->spare = tree;
         trees->spare_count++;
@@ -222,11 +223,14 @@ static void kill_descendants(pid_t leader)
 
 void tree_kill(struct tree *tree, pid_t leader)
 {
+    if (tree) {
+        tree->killed = true;
+    }
     if (tree && !write_kill(tree)) {
         for (int i = 0; i < KILL_ROUNDS_MAX && kill_members(tree) > 0; i++) {
         }
     }
-    if (leader <= 0) {
+    if (leader <= 1) { /* kill(2) takes -1 for everybody */
         return;
     }
     if (!tree) {

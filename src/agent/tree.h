@@ -13,6 +13,7 @@ struct tree {
     struct tree *next; /* in trees' lists */
     int dir_fd;
     unsigned number; /* the directory is cmd-<number> */
+    bool killed;
 };
 
 struct trees {

@@ -1,6 +1,7 @@
 /* EXEC: what a command is given, what comes back, and what may fail. */
 #include "agent_fixture.h"
 #include "check.h"
+#include "isolate.h"
 
 #include "base/cleanup.h"
 
@@ -218,4 +219,9 @@ static const struct check_case cases[] = {
     {"memory kills are told", memory_kills_are_told},
     {"hello is answered", hello_is_answered},
 };
-CHECK_MAIN(cases)
+
+int main(int argc, char **argv)
+{
+    isolate_processes();
+    return check_run(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
+}

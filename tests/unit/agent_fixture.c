@@ -68,7 +68,8 @@ static int open_cgroup(void)
     struct mntent *mount;
     while (mounts && (mount = getmntent(mounts))) {
         if (strcmp(mount->mnt_type, "cgroup2") == 0) {
-            snprintf(cgroup_path, sizeof(cgroup_path), "%s/atoll-unit-%d", mount->mnt_dir, getpid());
+            snprintf(cgroup_path, sizeof(cgroup_path), "%s/%s", mount->mnt_dir,
+                     strrchr(shared.directory, '/') + 1);
             if (mkdir(cgroup_path, 0755) == 0) {
                 return open(cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
             }
@@ -236,8 +237,18 @@ long read_number(struct agent_call *call)
     return length > 0 ? strtol(text, NULL, 10) : -1;
 }
 
+void kill_process(pid_t pid)
+{
+    if (pid > 1) { /* 0 and -1 mean many processes */
+        kill(pid, SIGKILL);
+    }
+}
+
 bool wait_gone(pid_t pid)
 {
+    if (pid <= 1) {
+        return false;
+    }
     auto_close int fd = pidfd_open(pid, 0);
     struct pollfd waiting = {.fd = fd, .events = POLLIN};
     return fd < 0 ? errno == ESRCH : poll(&waiting, 1, GENEROUS_MS) == 1;

@@ -48,6 +48,9 @@ long read_number(struct agent_call *call);
 /* Waits until a process that may not be our child is gone; false after a generous time. */
 bool wait_gone(pid_t pid);
 
+/* SIGKILL to one process; numbers that mean several are refused. */
+void kill_process(pid_t pid);
+
 struct agent_call *start_script(const char *script, int64_t timeout_ms, bool open_stdin);
 
 #endif

@@ -1,0 +1,9 @@
+/* Keeps a test program's processes to themselves. */
+#ifndef ATOLL_TESTS_ISOLATE_H
+#define ATOLL_TESTS_ISOLATE_H
+
+/* For tests that start and kill processes. As root the rest of the program runs in a PID namespace of its
+ * own: no signal, however wrong its target, leaves it, and nothing outlives it. Call first in main. */
+void isolate_processes(void);
+
+#endif
