@@ -153,6 +153,13 @@ class Instance:
         except OSError:
             return False
 
+    def connected(self):
+        """Does atolld answer, and has it found atoll-host?"""
+        try:
+            return self.client(key="").get("/health", timeout=5).status_code == 200
+        except OSError:
+            return False
+
     # --- tenants ---
 
     def create_key(self, tenant="default", name="test"):
