@@ -27,7 +27,7 @@ enum body_kind {
 };
 
 enum route_flags {
-    ROUTE_PUBLIC = 1 << 0,        /* no credential needed, no rate limit */
+    ROUTE_PUBLIC = 1 << 0,         /* no credential needed, no rate limit */
     ROUTE_IDEMPOTENT_KEY = 1 << 1, /* honours Idempotency-Key: a success is stored and replayed */
     ROUTE_SLOW_BODY = 1 << 2       /* the body may trickle for ever, such as somebody's typing */
 };
@@ -90,6 +90,10 @@ void *request_application(const struct request *request);
  * whether or not a handler ran. */
 void request_set_state(struct request *request, void *state, void (*destroy)(void *state));
 void *request_state(const struct request *request);
+
+/* The idempotency claim that this request holds (ROUTE_IDEMPOTENT_KEY and an Idempotency-Key header), as
+ * store_idempotency_begin knows it; borrowed. false when it holds none. */
+bool request_claim(const struct request *request, const char **ret_route, const char **ret_key);
 
 /* Milliseconds (monotonic) when the request's head was complete. */
 int64_t request_started_ms(const struct request *request);

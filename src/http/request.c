@@ -234,6 +234,16 @@ void *request_state(const struct request *request)
     return request->state;
 }
 
+bool request_claim(const struct request *request, const char **ret_route, const char **ret_key)
+{
+    if (!request->claim_key) {
+        return false;
+    }
+    *ret_route = request->claim_route;
+    *ret_key = request->claim_key;
+    return true;
+}
+
 int64_t request_started_ms(const struct request *request)
 {
     return request->started_us / 1000;

@@ -1,0 +1,22 @@
+/* The text format of Prometheus. */
+#ifndef ATOLL_API_PROMETHEUS_H
+#define ATOLL_API_PROMETHEUS_H
+
+#include "base/buffer.h"
+#include "http/http.h"
+#include "sandbox/sandbox.h"
+
+#include <stdint.h>
+
+/* What one scrape tells. */
+struct prometheus_facts {
+    struct http_counters http;
+    struct sandbox_counts sandboxes;
+    int64_t started_ms;     /* realtime */
+    int64_t resident_bytes; /* of this process */
+};
+
+/* Appends the whole page. 0, or -1 when it does not fit. */
+int prometheus_write(struct buffer *page, const struct prometheus_facts *facts);
+
+#endif

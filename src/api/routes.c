@@ -1,0 +1,31 @@
+/* The one table of routes. */
+#include "api/api.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { ROUTES_MAX = 128 };
+
+static struct route table[ROUTES_MAX + 1];
+static pthread_once_t joined = PTHREAD_ONCE_INIT;
+
+static void join(void)
+{
+    const struct route *const parts[] = {api_sandbox_routes,  api_exec_routes, api_file_routes,
+                                         api_template_routes, api_key_routes,  api_service_routes};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        for (const struct route *route = parts[i]; route->method; route++) {
+            if (count == ROUTES_MAX) {
+                abort(); /* a constant table: it fits, or it never did */
+            }
+            table[count++] = *route;
+        }
+    }
+}
+
+const struct route *api_routes(void)
+{
+    pthread_once(&joined, join);
+    return table;
+}

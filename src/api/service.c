@@ -1,0 +1,117 @@
+/* The service itself: health, metrics, engines, the API's description. */
+#include "api/api.h"
+#include "api/openapi.h"
+#include "api/prometheus.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { METRICS_PAGE_MAX = 64 * 1024 };
+
+/* null for "". */
+static json_t *text_or_null(const char *text)
+{
+    return text[0] ? json_string(text) : json_null();
+}
+
+static json_t *host_json(const struct host_info *info)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o}", "version", info->version, "engine",
+                     info->engine, "isolation", info->isolation, "cgroup_mode", info->cgroup_mode,
+                     "cpu_count", (json_int_t)info->cpu_count, "engine_problem",
+                     text_or_null(info->engine_problem), "network_problem",
+                     text_or_null(info->network_problem));
+}
+
+static void health_handle(struct request *request)
+{
+    struct error err = {0};
+    struct host_info info = {0};
+    if (host_hello(api_of(request)->host, &info, &err)) {
+        respond_error_details(request, &err,
+                              json_pack("{s:s, s:s}", "status", "unavailable", "version",
+                                        ATOLL_VERSION));
+        return;
+    }
+    respond_json(request, 200,
+                 json_pack("{s:s, s:s, s:o}", "status", info.engine_problem[0] ? "degraded" : "ok",
+                           "version", ATOLL_VERSION, "host", host_json(&info)));
+}
+
+/* Second number of /proc/self/statm, in bytes; 0 when it cannot be read. */
+static int64_t resident_bytes(void)
+{
+    auto_free char *text = NULL;
+    if (read_file_at(AT_FDCWD, "/proc/self/statm", 256, &text) < 0) {
+        return 0;
+    }
+    const char *space = strchr(text, ' ');
+    return space ? strtoll(space, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
+}
+
+static void metrics_handle(struct request *request)
+{
+    struct api *api = api_of(request);
+    auto_buffer struct buffer page = BUFFER_INIT(METRICS_PAGE_MAX);
+    struct prometheus_facts facts = {.started_ms = api->started_ms,
+                                     .resident_bytes = resident_bytes()};
+    http_server_counters(api->server, &facts.http);
+    sandboxes_counts(api->sandboxes, &facts.sandboxes);
+    if (prometheus_write(&page, &facts)) {
+        struct error err = {0};
+        error_set(&err, ERR_INTERNAL, 0, "write the metrics");
+        respond_error(request, &err);
+        return;
+    }
+    respond_bytes(request, 200, "text/plain; version=0.0.4; charset=utf-8", page.data, page.length);
+}
+
+static json_t *engine_json(const struct host_info *info)
+{
+    return json_pack("{s:s, s:s, s:b, s:o, s:{s:b, s:o}}", "id", info->engine, "isolation",
+                     info->isolation, "usable", info->engine_problem[0] == '\0', "problem",
+                     text_or_null(info->engine_problem), "capabilities", "memory_snapshot", 0,
+                     "network", json_boolean(info->network_problem[0] == '\0'));
+}
+
+static void engines_handle(struct request *request)
+{
+    struct error err = {0};
+    struct host_info info = {0};
+    if (host_hello(api_of(request)->host, &info, &err)) {
+        respond_error(request, &err);
+        return;
+    }
+    respond_json(request, 200, json_pack("{s:[o]}", "data", engine_json(&info)));
+}
+
+static void openapi_handle(struct request *request)
+{
+    respond_header(request, "Cache-Control", "public, max-age=300");
+    respond_bytes(request, 200, "application/json", openapi_document, openapi_document_length);
+}
+
+#define PUBLIC(route_pattern, route_handler)                                                       \
+    {                                                                                              \
+        .method = "GET", .pattern = route_pattern, .body = BODY_NONE, .flags = ROUTE_PUBLIC,       \
+        .handler = route_handler                                                                   \
+    }
+
+const struct route api_service_routes[] = {
+    PUBLIC("//health", health_handle),
+    /* Counts only, nothing of any tenant: public, as scrapers expect it. */
+    PUBLIC("//metrics", metrics_handle),
+    PUBLIC("/health", health_handle),
+    PUBLIC("/openapi.json", openapi_handle),
+    {.method = "GET",
+     .pattern = "/engines",
+     .scope = SCOPE_SANDBOXES_READ,
+     .body = BODY_NONE,
+     .handler = engines_handle},
+    {0},
+};
