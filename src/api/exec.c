@@ -161,6 +161,7 @@ const struct route api_exec_routes[] = {
      .pattern = "/sandboxes/{id}/exec/{exec_id}/stdin",
      .scope = SCOPE_SANDBOXES_EXEC,
      .body = BODY_STREAM,
+     .flags = ROUTE_SLOW_BODY,
      .body_begin = exec_stdin_begin,
      .body_data = exec_stdin_data,
      .handler = exec_stdin_handle},
