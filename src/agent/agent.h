@@ -36,7 +36,7 @@ struct agent {
     struct command *commands;
     struct buried *buried;
     unsigned connection_count; /* waiting for their head, or commands */
-    unsigned drain_count;
+    struct watch drains[DRAINS_MAX]; /* registered: in use */
     int64_t next_deadline_ms; /* no command's deadline is earlier; INT64_MAX: none */
     int null_fd;
     int etc_fd; /* directory with passwd and group */

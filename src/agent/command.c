@@ -4,6 +4,7 @@
 #include "agent/reply.h"
 #include "base/cleanup.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -18,47 +19,34 @@
 enum { ANNOUNCE_DELAY_MS = 5 };
 
 /* Reads a background process's output for nobody, so that it does not die of SIGPIPE. */
-struct drain {
-    struct buried buried; /* first: see agent_bury */
-    struct agent *agent;
-    struct watch pipe;
-};
-
 static void on_drain(struct watch *watch, uint32_t events)
 {
     (void)events;
-    struct drain *drain = watch->owner;
-    ssize_t got = read(watch->fd, drain->agent->batch, CHUNK_BYTES);
-    if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR))) {
-        return;
+    struct agent *agent = watch->owner;
+    ssize_t got = read(watch->fd, agent->batch, CHUNK_BYTES);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+        watch_close(watch);
     }
-    watch_close(watch);
-    drain->agent->drain_count--;
-    agent_bury(drain->agent, &drain->buried);
 }
 
 /* Takes the pipe of an ended command over if someone may still write to it. */
 static void drain_start(struct agent *agent, struct watch *pipe)
 {
     char byte;
-    if (pipe->fd < 0 || read(pipe->fd, &byte, 1) == 0 || agent->drain_count >= DRAINS_MAX) {
-        watch_close(pipe);
-        return;
+    if (pipe->fd >= 0 && read(pipe->fd, &byte, 1) != 0) {
+        for (int i = 0; i < DRAINS_MAX; i++) {
+            struct watch *drain = &agent->drains[i];
+            if (!drain->registered) {
+                loop_watch(&agent->loop, pipe, 0);
+                *drain = (struct watch){.fd = take_fd(&pipe->fd), .owner = agent, .on_ready = on_drain};
+                if (loop_watch(&agent->loop, drain, EPOLLIN) < 0) {
+                    watch_close(drain);
+                }
+                return;
+            }
+        }
     }
-    struct drain *drain = calloc(1, sizeof(*drain));
-    if (!drain) {
-        watch_close(pipe);
-        return;
-    }
-    loop_watch(&agent->loop, pipe, 0);
-    drain->agent = agent;
-    drain->pipe = (struct watch){.fd = take_fd(&pipe->fd), .owner = drain, .on_ready = on_drain};
-    if (loop_watch(&agent->loop, &drain->pipe, EPOLLIN) < 0) {
-        watch_close(&drain->pipe);
-        free(drain);
-        return;
-    }
-    agent->drain_count++;
+    watch_close(pipe);
 }
 
 /* Unlinks the command and frees it when the turn is over. */

@@ -1,5 +1,6 @@
 #include "isolate.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,31 @@ static void die(const char *what)
     exit(1);
 }
 
+static int wait_for(pid_t pid)
+{
+    int status;
+    pid_t ended;
+    while ((ended = wait(&status)) != pid) {
+        if (ended < 0 && errno != EINTR) {
+            die("wait");
+        }
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* Goes on in a child whose end is the caller's end. */
+static void fork_and_follow(void)
+{
+    pid_t pid = fork();
+    if (pid < 0) {
+        die("fork");
+    }
+    if (pid > 0) {
+        _exit(wait_for(pid));
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 void isolate_processes(void)
 {
     if (geteuid() != 0) {
@@ -23,20 +49,11 @@ void isolate_processes(void)
     if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0) {
         die("make a PID namespace");
     }
-    pid_t pid = fork();
-    if (pid < 0) {
-        die("fork");
-    }
-    if (pid > 0) {
-        int status;
-        if (waitpid(pid, &status, 0) != pid) {
-            die("wait");
-        }
-        exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
-    }
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    fork_and_follow();
     if (getpid() != 1 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) {
         die("mount /proc of the PID namespace");
     }
+    /* Init stays behind to reap: the leak checker cannot look into the init of a namespace. */
+    fork_and_follow();
 }
