@@ -50,6 +50,10 @@ struct sandbox_spec {
     bool persistent, always_on;
     enum host_network network;
     int64_t wait_ms;          /* ?wait / body wait: how long the caller would wait; -1 = not asked */
+
+    /* The claim of store_idempotency_begin that this create works for, or NULL (set by the API layer;
+     * borrowed): what a crash cuts short is then neither lost nor made twice. */
+    const char *idempotency_route, *idempotency_key;
 };
 
 /* Checks a create request (every documented field: type, range, unknown template, size names) and

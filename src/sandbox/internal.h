@@ -1,0 +1,210 @@
+/*
+ * Inside sandbox/: a sandbox in memory, how one is found, and how its state changes.
+ *
+ * Locks, in the order in which they are taken: registry, one sandbox's mutex, the store's. A sandbox's
+ * mutex is never held while atoll-host or an agent is asked: the one thread that has it "busy" works
+ * then, and others wait for `changed`.
+ */
+#ifndef ATOLL_SANDBOX_INTERNAL_H
+#define ATOLL_SANDBOX_INTERNAL_H
+
+#include "sandbox/sandbox.h"
+#include "store/store_sandboxes.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+    CHANGE_WAIT_MS = 30 * 1000,  /* how long a change waits for another one of the same sandbox */
+    AGENT_READY_MS = 10 * 1000,  /* how long a new sandbox's agent may take to answer */
+    TENANT_BUCKETS = 256,
+    ID_BUCKETS = 8192,
+};
+
+struct tenant {
+    struct tenant *next; /* in its bucket */
+    char id[ID_SIZE];
+    struct sandbox *newest; /* list of its sandboxes, newest first */
+    atomic_llong living;    /* those that count for max_sandboxes, reserved ones included */
+};
+
+struct sandbox {
+    /* under the registry's lock */
+    struct sandbox *next_in_bucket;
+    struct sandbox *newer, *older; /* of the same tenant */
+    struct tenant *tenant;
+
+    atomic_int references;
+
+    /* under mutex; record.id and record.tenant_id never change */
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* busy or state changed; CLOCK_MONOTONIC */
+    struct sandbox_record record;
+    enum sandbox_state state;
+    bool busy;       /* a change is under way */
+    bool unresolved; /* a change lost atoll-host in the middle: reconcile decides */
+    bool counted;    /* in tenant->living: it has, or may have, something on the host */
+    char ended[200]; /* why it ended by itself during a change; "" otherwise */
+    int64_t uses;    /* operations in flight */
+    int64_t last_activity_ms, timer_started_ms, retry_after_ms; /* monotonic */
+    uint64_t sequence; /* of the latest change: tells reconcile that its list is older */
+};
+
+struct sandboxes {
+    const struct settings *settings;
+    struct store *store;
+    struct hostclient *host;
+    const struct catalogue *catalogue;
+    char gateway_port[8];
+
+    pthread_rwlock_t registry_lock;
+    struct sandbox *by_id[ID_BUCKETS];
+    struct tenant *tenants[TENANT_BUCKETS];
+
+    atomic_uint_fast64_t sequence;
+    atomic_int_fast64_t created_total, create_failed_total, destroyed_total, timeouts_total,
+        ended_by_itself_total;
+
+    pthread_mutex_t host_mutex;
+    struct host_info host_info; /* under host_mutex */
+    bool first_round_done;      /* under host_mutex */
+    pthread_cond_t first_round;
+    atomic_bool host_connected;
+    struct store_claim *claims; /* of requests that a crash cut short; watch thread only */
+    size_t claim_count;
+
+    atomic_bool closing;
+    int watch_wake_fd; /* eventfd */
+    pthread_t watch_thread;
+
+    pthread_mutex_t timer_mutex;
+    pthread_cond_t timer_wake;
+    int64_t timer_next_ms; /* monotonic; when the thread will look again */
+    pthread_t timer_thread;
+    bool watch_started, timer_started;
+};
+
+/* --- registry.c --- */
+
+/* Counts one more living sandbox of the tenant, or ERR_SANDBOX_LIMIT. */
+int registry_reserve(struct sandboxes *sandboxes, const char *tenant_id, struct error *err);
+void registry_release(struct sandboxes *sandboxes, const char *tenant_id);
+
+/* Makes a sandbox from the record (whose JSON references it takes) with one reference, not yet
+ * findable. state is record's. NULL on ENOMEM (then nothing was taken). */
+struct sandbox *sandbox_new(struct sandbox_record *record, enum sandbox_state state);
+struct sandbox *sandbox_ref(struct sandbox *sandbox);
+void sandbox_unref(struct sandbox *sandbox);
+
+/* Makes it findable, in the place that was reserved; the registry has a reference of its own. */
+void registry_add(struct sandboxes *sandboxes, struct sandbox *sandbox);
+/* As registry_add for one that was loaded: counts it, over any limit. */
+int registry_restore(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err);
+/* Forgets all; no other thread is left. */
+void registry_clear(struct sandboxes *sandboxes);
+/* Forgets it. Its mutex must not be held. */
+void registry_remove(struct sandboxes *sandboxes, struct sandbox *sandbox);
+
+/* A new reference, or NULL. tenant_id NULL: any tenant's. */
+struct sandbox *registry_find(struct sandboxes *sandboxes, const char *tenant_id, const char *id);
+
+/* References to all that select accepts, at most max (0: all); *ret_found is free()d by the caller
+ * after sandbox_unref of each. select runs with the sandbox's mutex held. -1 on ENOMEM. */
+int registry_select(struct sandboxes *sandboxes, const char *tenant_id,
+                    bool (*select)(const struct sandbox *sandbox, void *context), void *context,
+                    size_t max, struct sandbox ***ret_found, size_t *ret_count);
+
+/* --- states.c --- */
+
+enum sandbox_state sandbox_state_parse(const char *name); /* SANDBOX_STATE_COUNT when unknown */
+bool sandbox_state_may_follow(enum sandbox_state from, enum sandbox_state to);
+/* Asserts what must hold for a record in that state. */
+void sandbox_state_check(const struct sandbox_record *record, enum sandbox_state state);
+
+/* --- change.c --- */
+
+/* Finds the tenant's sandbox and becomes the one that changes it. On success *ret_sandbox is
+ * referenced, busy and its mutex is held. ERR_NOT_FOUND, ERR_CONFLICT. */
+int change_begin(struct sandboxes *sandboxes, const struct principal *principal, const char *id,
+                 struct sandbox **ret_sandbox, struct error *err);
+
+/* As change_begin for a sandbox that the caller holds a reference to; waits at most wait_ms. */
+int change_begin_found(struct sandboxes *sandboxes, struct sandbox *sandbox, int64_t wait_ms,
+                       struct error *err);
+
+/* Ends the change: called with the mutex held; gives back mutex and one reference. */
+void change_end(struct sandboxes *sandboxes, struct sandbox *sandbox);
+
+/*
+ * One transition: writes next and its event, then makes it the sandbox's record. Called by the busy
+ * thread with the mutex held. JSON members of next that differ from the record's are new references,
+ * which this takes in any case. source (or NULL) says who asked. On -1 nothing changed.
+ */
+int change_commit(struct sandboxes *sandboxes, struct sandbox *sandbox, struct sandbox_record *next,
+                  enum sandbox_state state, const char *source, struct error *err);
+
+/* As change_commit without a change of state, event type "updated". */
+int change_commit_fields(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                         struct sandbox_record *next, struct error *err);
+
+/* Calls of the busy thread to atoll-host: each gives up the mutex meanwhile. */
+int change_host_destroy(struct sandboxes *sandboxes, struct sandbox *sandbox, bool keep_disk,
+                        struct error *err);
+int change_host_freeze(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err);
+int change_host_thaw(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err);
+/* Starts it, new or on its kept disk, and waits until its agent answers; fills next's agent_socket and
+ * boot fields. On -1 with another code than ERR_HOST_UNAVAILABLE nothing of the attempt is left on the
+ * host (but the disk, when keep_disk). */
+int change_host_create(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                       struct sandbox_record *next, bool keep_disk, struct error *err);
+
+/* --- what timers and reconcile share with the API calls; mutex held, sandbox busy --- */
+
+int pause_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *source,
+               struct error *err);
+int destroy_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *source,
+                 struct error *err);
+/* To state error: the reason becomes last_error. files: a disk is kept for it on the host. */
+int fail_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *reason, bool files,
+              struct error *err);
+/* Running or paused, and its processes are gone: applies what watch.c learned. */
+void ended_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *reason);
+
+/* --- read.c --- */
+
+/* A record that only the store has; ERR_NOT_FOUND when it is not the tenant's. Clear it. */
+int find_destroyed(struct sandboxes *sandboxes, const struct principal *principal, const char *id,
+                   struct sandbox_record *ret_record, struct error *err);
+
+/* --- timers.c --- */
+
+int timers_start(struct sandboxes *sandboxes, struct error *err);
+void timers_stop(struct sandboxes *sandboxes);
+/* A deadline at that time (monotonic) came into being. */
+void timers_note(struct sandboxes *sandboxes, int64_t deadline_ms);
+/* When the sandbox is due, monotonic; INT64_MAX: never. Mutex held. *ret_source: "timeout" or
+ * "idle_timeout". */
+int64_t sandbox_deadline_ms(const struct sandbox *sandbox, const char **ret_source);
+/* Milliseconds until timeout_sec is over, or -1 when no such clock runs. Mutex held. */
+int64_t sandbox_timeout_remaining_ms(const struct sandbox *sandbox);
+
+/* --- watch.c, reconcile.c --- */
+
+int watch_start(struct sandboxes *sandboxes, struct error *err);
+void watch_stop(struct sandboxes *sandboxes);
+void watch_request_reconcile(struct sandboxes *sandboxes);
+
+/* Brings store and host together. *ret_again: something could not be settled yet. */
+int reconcile(struct sandboxes *sandboxes, bool *ret_again, struct error *err);
+
+/* --- object.c --- */
+
+/* The API's object. sandbox NULL: of a record that is only in the store. Otherwise mutex held. */
+json_t *sandbox_object(const struct sandboxes *sandboxes, const struct sandbox_record *record,
+                       const struct sandbox *sandbox);
+
+/* A caller's metadata without the members that atoll itself adds to what it shows (last_error,
+ * last_pause), which a client may send back. New reference. */
+json_t *metadata_without_own(json_t *metadata);
+
+#endif

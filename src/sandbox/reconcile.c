@@ -1,0 +1,346 @@
+/*
+ * After a crash of atolld or atoll-host, store and host may disagree. For each sandbox the table is:
+ *
+ *   store          host: running       frozen         stopped (files)      nothing
+ *   provisioning   undo: destroy, error (in every case)
+ *   running        adopt               thaw           paused (persistent)  error
+ *                                                     or error
+ *   pausing        running             paused         paused               error
+ *   paused         freeze              -              paused, cold         error
+ *   resuming       running             paused         paused, cold         error
+ *   destroying     finish: destroy (in every case)
+ *   error          end it, keep files  likewise       -                    -
+ *   destroyed      destroy             destroy        destroy              -
+ */
+#include "sandbox/internal.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct round {
+    struct sandboxes *sandboxes;
+    struct host_sandbox *hosted; /* in order of id */
+    size_t hosted_count;
+    uint64_t sequence; /* what changed later is newer than hosted */
+    bool again;
+};
+
+static int compare_ids(const void *id, const void *entry)
+{
+    return strcmp(id, ((const struct host_sandbox *)entry)->id);
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    return strcmp(((const struct host_sandbox *)a)->id, ((const struct host_sandbox *)b)->id);
+}
+
+static const struct host_sandbox *find_entry(const struct round *round, const char *id)
+{
+    return round->hosted_count ? bsearch(id, round->hosted, round->hosted_count,
+                                         sizeof(*round->hosted), compare_ids)
+                               : NULL;
+}
+
+static bool entry_is(const struct host_sandbox *entry, enum host_state state)
+{
+    return entry && entry->state == state;
+}
+
+/* Do store and host agree? */
+static bool is_settled(const struct sandbox *sandbox, const struct host_sandbox *entry)
+{
+    const struct sandbox_record *record = &sandbox->record;
+    switch (sandbox->state) {
+    case SANDBOX_RUNNING:
+        return entry_is(entry, HOST_STATE_RUNNING) &&
+               strcmp(entry->agent_socket, record->agent_socket) == 0;
+    case SANDBOX_PAUSED:
+        return record->processes ? entry_is(entry, HOST_STATE_FROZEN)
+                                 : entry_is(entry, HOST_STATE_STOPPED);
+    case SANDBOX_ERROR:
+        return !entry || (record->files && entry->state == HOST_STATE_STOPPED);
+    case SANDBOX_DESTROYED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int to_running(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                      const struct host_sandbox *entry, struct error *err)
+{
+    struct sandbox_record next = sandbox->record;
+    snprintf(next.agent_socket, sizeof(next.agent_socket), "%s", entry->agent_socket);
+    next.processes = 1;
+    return sandbox->state == SANDBOX_RUNNING
+               ? change_commit_fields(sandboxes, sandbox, &next, err)
+               : change_commit(sandboxes, sandbox, &next, SANDBOX_RUNNING, "reconcile", err);
+}
+
+static int to_paused(struct sandboxes *sandboxes, struct sandbox *sandbox, bool processes,
+                     struct error *err)
+{
+    struct sandbox_record next = sandbox->record;
+    next.processes = processes;
+    if (!processes) {
+        next.agent_socket[0] = '\0';
+    }
+    if (sandbox->state == SANDBOX_RUNNING) {
+        snprintf(next.last_pause_source, sizeof(next.last_pause_source), "host_restart");
+    }
+    return sandbox->state == SANDBOX_PAUSED
+               ? change_commit_fields(sandboxes, sandbox, &next, err)
+               : change_commit(sandboxes, sandbox, &next, SANDBOX_PAUSED, "host_restart", err);
+}
+
+/* Its processes are gone, and maybe its files: they are only removed by DELETE. */
+static int processes_are_gone(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                              const struct host_sandbox *entry, struct error *err)
+{
+    if (!entry) {
+        return fail_busy(sandboxes, sandbox, "the host has neither its processes nor its files",
+                         true, err);
+    }
+    if (sandbox->state == SANDBOX_RUNNING && !sandbox->record.persistent) {
+        return fail_busy(sandboxes, sandbox, "the host ended its processes (it was restarted)", true,
+                         err);
+    }
+    return to_paused(sandboxes, sandbox, false, err);
+}
+
+static int undo_provisioning(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                             struct error *err)
+{
+    if (change_host_destroy(sandboxes, sandbox, false, err) < 0) {
+        return -1;
+    }
+    return fail_busy(sandboxes, sandbox, "atoll was stopped while the sandbox was being created",
+                     false, err);
+}
+
+static int settle_running(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                          const struct host_sandbox *entry, struct error *err)
+{
+    if (entry_is(entry, HOST_STATE_FROZEN) && change_host_thaw(sandboxes, sandbox, err) < 0) {
+        return -1;
+    }
+    return entry && entry->state != HOST_STATE_STOPPED
+               ? to_running(sandboxes, sandbox, entry, err)
+               : processes_are_gone(sandboxes, sandbox, entry, err);
+}
+
+static int settle_paused(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                         const struct host_sandbox *entry, struct error *err)
+{
+    if (entry_is(entry, HOST_STATE_RUNNING) && change_host_freeze(sandboxes, sandbox, err) < 0) {
+        return -1;
+    }
+    return entry && entry->state != HOST_STATE_STOPPED
+               ? to_paused(sandboxes, sandbox, true, err)
+               : processes_are_gone(sandboxes, sandbox, entry, err);
+}
+
+/* Between running and paused: what the host says is what it is. */
+static int settle_half_way(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                           const struct host_sandbox *entry, struct error *err)
+{
+    if (entry_is(entry, HOST_STATE_RUNNING)) {
+        return to_running(sandboxes, sandbox, entry, err);
+    }
+    return entry_is(entry, HOST_STATE_FROZEN)
+               ? to_paused(sandboxes, sandbox, true, err)
+               : processes_are_gone(sandboxes, sandbox, entry, err);
+}
+
+static int settle_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                       const struct host_sandbox *entry, struct error *err)
+{
+    switch (sandbox->state) {
+    case SANDBOX_PROVISIONING:
+        return undo_provisioning(sandboxes, sandbox, err);
+    case SANDBOX_RUNNING:
+        return settle_running(sandboxes, sandbox, entry, err);
+    case SANDBOX_PAUSED:
+        return settle_paused(sandboxes, sandbox, entry, err);
+    case SANDBOX_PAUSING:
+    case SANDBOX_RESUMING:
+        return settle_half_way(sandboxes, sandbox, entry, err);
+    case SANDBOX_DESTROYING:
+        return destroy_busy(sandboxes, sandbox, "reconcile", err);
+    case SANDBOX_ERROR:
+        return change_host_destroy(sandboxes, sandbox, sandbox->record.files, err);
+    default:
+        return 0;
+    }
+}
+
+/* May this round judge the sandbox? Mutex held. */
+static bool may_judge(const struct round *round, const struct sandbox *sandbox)
+{
+    return !sandbox->busy && sandbox->sequence < round->sequence;
+}
+
+/* Takes the reference. */
+static void settle(struct round *round, struct sandbox *sandbox)
+{
+    const struct host_sandbox *entry = find_entry(round, sandbox->record.id);
+    pthread_mutex_lock(&sandbox->mutex);
+    bool settled = is_settled(sandbox, entry);
+    if (settled && !sandbox->busy) {
+        sandbox->unresolved = false;
+    }
+    if (settled || !may_judge(round, sandbox)) {
+        round->again = round->again || !settled;
+        pthread_mutex_unlock(&sandbox->mutex);
+        sandbox_unref(sandbox);
+        return;
+    }
+    sandbox->busy = true;
+    struct error err = {0};
+    log_info("reconcile.settle", "id=%s state=%s host=%d", sandbox->record.id,
+             sandbox->record.state, entry ? (int)entry->state : 0);
+    if (settle_busy(round->sandboxes, sandbox, entry, &err) < 0) {
+        log_warn("reconcile.unsettled", "id=%s error=%s", sandbox->record.id, err.message);
+        round->again = true;
+    } else {
+        sandbox->unresolved = false;
+    }
+    change_end(round->sandboxes, sandbox);
+}
+
+static bool any(const struct sandbox *sandbox, void *context)
+{
+    (void)sandbox;
+    (void)context;
+    return true;
+}
+
+static int settle_all(struct round *round, struct error *err)
+{
+    struct sandbox **found = NULL;
+    size_t count = 0;
+    if (registry_select(round->sandboxes, NULL, any, NULL, 0, &found, &count) < 0) {
+        return error_set(err, ERR_INTERNAL, ENOMEM, "reconcile");
+    }
+    for (size_t i = 0; i < count; i++) {
+        settle(round, found[i]);
+    }
+    free(found);
+    return 0;
+}
+
+/* What the host has and nobody knows of: a destroyed sandbox, or one of another life. */
+static void destroy_unknown(struct round *round)
+{
+    for (size_t i = 0; i < round->hosted_count; i++) {
+        const char *id = round->hosted[i].id;
+        struct sandbox *sandbox = registry_find(round->sandboxes, NULL, id);
+        if (sandbox) {
+            sandbox_unref(sandbox);
+            continue;
+        }
+        struct error err = {0};
+        log_warn("reconcile.unknown", "id=%s action=destroy", id);
+        if (host_destroy(round->sandboxes->host, id, false, &err) < 0) {
+            log_warn("reconcile.unsettled", "id=%s error=%s", id, err.message);
+            round->again = true;
+        }
+    }
+}
+
+enum claim_outcome { CLAIM_WAITS, CLAIM_ABANDONED, CLAIM_FINISHED };
+
+/* The reply that the client never got, as text; or NULL when the create did not come to its end. */
+static enum claim_outcome judge_claim(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                                      bool fused, char **ret_body)
+{
+    pthread_mutex_lock(&sandbox->mutex);
+    enum claim_outcome outcome = CLAIM_ABANDONED;
+    if (sandbox->busy || sandbox->unresolved || sandbox->state == SANDBOX_PROVISIONING) {
+        outcome = CLAIM_WAITS;
+    } else if (!fused && sandbox->state != SANDBOX_ERROR) {
+        json_t *object = sandbox_object(sandboxes, &sandbox->record, sandbox);
+        *ret_body = json_dumps(object, JSON_COMPACT);
+        json_decref(object);
+        outcome = *ret_body ? CLAIM_FINISHED : CLAIM_WAITS;
+    }
+    pthread_mutex_unlock(&sandbox->mutex);
+    return outcome;
+}
+
+/* Nobody knows the id of a sandbox whose fused create-and-run was cut short. */
+static void destroy_orphan(struct sandboxes *sandboxes, struct sandbox *sandbox)
+{
+    struct error err = {0};
+    if (change_begin_found(sandboxes, sandbox, CHANGE_WAIT_MS, &err) == 0) {
+        if (destroy_busy(sandboxes, sandbox, "cut_short", &err) < 0) {
+            log_warn("reconcile.unsettled", "id=%s error=%s", sandbox->record.id, err.message);
+        }
+        change_end(sandboxes, sandbox_ref(sandbox));
+    }
+}
+
+/* Returns whether the claim is dealt with. */
+static bool settle_claim(struct sandboxes *sandboxes, const struct store_claim *claim)
+{
+    struct sandbox *sandbox = registry_find(sandboxes, claim->tenant_id, claim->sandbox_id);
+    bool fused = strstr(claim->route, "/run") != NULL;
+    auto_free char *body = NULL;
+    enum claim_outcome outcome = CLAIM_ABANDONED;
+    if (sandbox) {
+        outcome = judge_claim(sandboxes, sandbox, fused, &body);
+        if (outcome == CLAIM_ABANDONED) {
+            destroy_orphan(sandboxes, sandbox);
+        }
+        sandbox_unref(sandbox);
+    }
+    if (outcome == CLAIM_WAITS) {
+        return false;
+    }
+    struct error err = {0};
+    int result = outcome == CLAIM_FINISHED
+                     ? store_idempotency_finish(sandboxes->store, claim->tenant_id, claim->route,
+                                                claim->key, 201, body, &err)
+                     : store_idempotency_abandon(sandboxes->store, claim->tenant_id, claim->route,
+                                                 claim->key, &err);
+    if (result < 0) {
+        log_warn("reconcile.claim_failed", "id=%s error=%s", claim->sandbox_id, err.message);
+    }
+    return result == 0;
+}
+
+static void settle_claims(struct sandboxes *sandboxes, bool *again)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < sandboxes->claim_count; i++) {
+        if (!settle_claim(sandboxes, &sandboxes->claims[i])) {
+            sandboxes->claims[kept++] = sandboxes->claims[i];
+        }
+    }
+    sandboxes->claim_count = kept;
+    *again = *again || kept > 0;
+}
+
+int reconcile(struct sandboxes *sandboxes, bool *ret_again, struct error *err)
+{
+    struct round round = {.sandboxes = sandboxes,
+                          .sequence = atomic_load(&sandboxes->sequence)};
+    if (host_list(sandboxes->host, &round.hosted, &round.hosted_count, err) < 0) {
+        return -1;
+    }
+    qsort(round.hosted, round.hosted_count, sizeof(*round.hosted), compare_entries);
+    int result = settle_all(&round, err);
+    if (result == 0) {
+        destroy_unknown(&round);
+        settle_claims(sandboxes, &round.again);
+    }
+    free(round.hosted);
+    *ret_again = round.again;
+    return result;
+}

@@ -1,0 +1,81 @@
+#include "sandbox/internal.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+
+#include <stdio.h>
+
+/* Back to paused after a resume that did not happen. */
+static void undo_resuming(struct sandboxes *sandboxes, struct sandbox *sandbox)
+{
+    struct sandbox_record next = sandbox->record;
+    struct error err = {0};
+    if (change_commit(sandboxes, sandbox, &next, SANDBOX_PAUSED, "undo", &err) < 0) {
+        log_error("sandbox.undo_failed", "id=%s error=%s", sandbox->record.id, err.message);
+        sandbox->unresolved = true;
+    }
+}
+
+/* Thaws the processes, or starts anew on the kept files when there are none. */
+static int wake(struct sandboxes *sandboxes, struct sandbox *sandbox, struct sandbox_record *next,
+                struct error *err)
+{
+    if (next->processes) {
+        if (change_host_thaw(sandboxes, sandbox, err) == 0) {
+            return 0;
+        }
+        if (err->code != ERR_NOT_FOUND && !sandbox->ended[0]) {
+            return -1;
+        }
+        sandbox->ended[0] = '\0';
+        next->processes = 0;
+    }
+    return change_host_create(sandboxes, sandbox, next, true, err);
+}
+
+static int resume_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err)
+{
+    struct sandbox_record next = sandbox->record;
+    if (change_commit(sandboxes, sandbox, &next, SANDBOX_RESUMING, "api", err) < 0) {
+        return -1;
+    }
+    FAULT_POINT("daemon.resume.recorded");
+    next = sandbox->record;
+    if (wake(sandboxes, sandbox, &next, err) < 0) {
+        if (!sandbox->unresolved) {
+            undo_resuming(sandboxes, sandbox);
+        }
+        if (err->code == ERR_NOT_FOUND) {
+            err->code = ERR_NOT_RESTORABLE;
+        }
+        return error_prefix(err, "resume sandbox %s", sandbox->record.id);
+    }
+    FAULT_POINT("daemon.resume.running");
+    if (change_commit(sandboxes, sandbox, &next, SANDBOX_RUNNING, "api", err) < 0) {
+        sandbox->unresolved = true;
+        return -1;
+    }
+    FAULT_POINT("daemon.resume.committed");
+    return 0;
+}
+
+int sandbox_resume(struct sandboxes *sandboxes, const struct principal *principal, const char *id,
+                   json_t **ret_json, struct error *err)
+{
+    struct sandbox *sandbox;
+    if (change_begin(sandboxes, principal, id, &sandbox, err) < 0) {
+        return -1;
+    }
+    int result;
+    if (sandbox->state == SANDBOX_PAUSED) {
+        result = resume_busy(sandboxes, sandbox, err);
+    } else {
+        result = error_set(err, ERR_NOT_PAUSED, 0, "sandbox is not paused; it is %s",
+                           sandbox_state_name(sandbox->state));
+    }
+    if (result == 0 && ret_json) {
+        *ret_json = sandbox_object(sandboxes, &sandbox->record, sandbox);
+    }
+    change_end(sandboxes, sandbox);
+    return result;
+}

@@ -1,0 +1,58 @@
+#include "sandbox/internal.h"
+
+#include "base/fault.h"
+
+#include <stdio.h>
+
+/* Ends the processes and keeps the files. A host that fails leaves the state "pausing" to reconcile. */
+static int stop_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err)
+{
+    struct sandbox_record next = sandbox->record;
+    snprintf(next.last_pause_source, sizeof(next.last_pause_source), "stop");
+    if (change_commit(sandboxes, sandbox, &next, SANDBOX_PAUSING, "stop", err) < 0) {
+        return -1;
+    }
+    FAULT_POINT("daemon.stop.recorded");
+    if (change_host_destroy(sandboxes, sandbox, true, err) < 0) {
+        sandbox->unresolved = true;
+        return error_prefix(err, "stop sandbox %s", sandbox->record.id);
+    }
+    FAULT_POINT("daemon.stop.stopped");
+    next = sandbox->record;
+    next.processes = 0;
+    next.agent_socket[0] = '\0';
+    if (change_commit(sandboxes, sandbox, &next, SANDBOX_PAUSED, "stop", err) < 0) {
+        sandbox->unresolved = true;
+        return -1;
+    }
+    FAULT_POINT("daemon.stop.committed");
+    return 0;
+}
+
+static bool may_stop(const struct sandbox *sandbox)
+{
+    return sandbox->state == SANDBOX_RUNNING || sandbox->state == SANDBOX_PAUSED;
+}
+
+int sandbox_stop(struct sandboxes *sandboxes, const struct principal *principal, const char *id,
+                 json_t **ret_json, struct error *err)
+{
+    struct sandbox *sandbox;
+    if (change_begin(sandboxes, principal, id, &sandbox, err) < 0) {
+        return -1;
+    }
+    int result = 0;
+    if (!may_stop(sandbox)) {
+        result = error_set(err, ERR_NOT_RUNNING, 0, "a sandbox that is %s cannot be stopped",
+                           sandbox_state_name(sandbox->state));
+    } else if (!sandbox->record.persistent) {
+        result = destroy_busy(sandboxes, sandbox, "stop", err);
+    } else if (sandbox->record.processes) {
+        result = stop_busy(sandboxes, sandbox, err);
+    }
+    if (result == 0 && ret_json) {
+        *ret_json = sandbox_object(sandboxes, &sandbox->record, sandbox);
+    }
+    change_end(sandboxes, sandbox);
+    return result;
+}
