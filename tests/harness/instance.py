@@ -113,7 +113,8 @@ class Instance:
 
     def stop(self):
         """Ends everything, as scripts/down does. The state directory stays for a later start()."""
-        self.number = resources.instance_number(self.state)
+        number = resources.instance_number(self.state)
+        self.number = self.number if number is None else number
         self.api.stop()
         self.host.stop()
         command = [str(self.programs / "atoll-host"), "stop-all"]
