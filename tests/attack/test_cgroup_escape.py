@@ -1,0 +1,55 @@
+"""CVE-2022-0492: no way out by cgroups."""
+
+import pathlib
+
+MOUNTS = [
+    "mkdir -p /tmp/cg && mount -t cgroup -o memory cgroup /tmp/cg",
+    "mkdir -p /tmp/cg && mount -t cgroup -o rdma cgroup /tmp/cg",
+    "mkdir -p /tmp/cg && mount -t cgroup2 none /tmp/cg",
+    "unshare -UrmC mount -t cgroup -o rdma cgroup /tmp/cg",
+    "unshare -UrC sh -c 'mount -t cgroup2 none /tmp/cg'",
+]
+
+
+def release_agents():
+    return {
+        str(path): path.read_text()
+        for root in pathlib.Path("/sys/fs/cgroup").iterdir()
+        for path in root.glob("release_agent")
+    }
+
+
+def test_hierarchies_cannot_be_mounted(shared_sandbox):
+    for command in MOUNTS:
+        assert shared_sandbox.exec(command)["exit_code"] != 0, command
+
+
+def test_release_agents_stay_the_hosts(shared_sandbox):
+    before = release_agents()
+    told = shared_sandbox.exec(
+        "find / -xdev -name release_agent 2>/dev/null; find /sys -name release_agent 2>/dev/null; "
+        "for f in $(find / -name release_agent -o -name notify_on_release 2>/dev/null); do echo /x > $f && echo WROTE $f; done"
+    )
+    assert "WROTE" not in told["stdout"]
+    assert release_agents() == before
+
+
+def test_limits_cannot_be_lifted_from_inside(shared_sandbox):
+    told = shared_sandbox.exec(
+        "find / -xdev \\( -name 'memory.*' -o -name 'pids.max' -o -name 'cpu.*' -o -name cgroup.procs \\) "
+        "-writable 2>/dev/null; find /sys -writable 2>/dev/null"
+    )
+    assert told["stdout"] == ""
+
+
+def test_a_command_is_in_its_own_sandboxes_cgroups_whatever_it_does(instance, sandbox):
+    """What cgroup.procs says outside: a process that daemonised and changed its session is still inside."""
+    pid_inside = sandbox.output("(setsid setsid sleep 4242 & echo $!)").strip()
+    assert pid_inside
+    sleepers = [pid for pid, name in instance.resources()["processes"].items() if name == "sleep"]
+    found = [pid for pid in sleepers if b"4242" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert found
+    for line in pathlib.Path(f"/proc/{found[0]}/cgroup").read_text().splitlines():
+        controllers, path = line.split(":")[1:]
+        if controllers in ("memory", "pids", "freezer"):
+            assert "/atoll-" in path, line
