@@ -4,7 +4,6 @@
 #include "api/body_fields.h"
 #include "base/cleanup.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,7 +133,9 @@ static int parse_timeout(json_t *body, const char *field, int64_t unit_ms, int64
     if (units > (double)max_ms / (double)unit_ms) {
         return timeout_refused(field, max_ms, err);
     }
-    *timeout_ms = (int64_t)ceil(units * (double)unit_ms);
+    double milliseconds = units * (double)unit_ms;
+    *timeout_ms = (int64_t)milliseconds;
+    *timeout_ms += (double)*timeout_ms < milliseconds ? 1 : 0;
     return 0;
 }
 

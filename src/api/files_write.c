@@ -198,7 +198,9 @@ static bool has_type(const char *content_type, const char *type)
 int files_write_begin(struct request *request, struct error *err)
 {
     const char *type = request_header(request, "Content-Type");
-    if (!type || has_type(type, "application/json")) {
+    /* curl -d says that a body is a form when it is told nothing */
+    if (!type || has_type(type, "application/json") ||
+        has_type(type, "application/x-www-form-urlencoded")) {
         return begin_json(request, false, err);
     }
     if (has_type(type, "multipart/form-data")) {

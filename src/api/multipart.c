@@ -179,6 +179,25 @@ static int end_data(struct multipart *multipart, struct error *err)
     return in_part ? multipart->handler.on_part_end(multipart->handler.context, err) : 0;
 }
 
+/* Bytes before the next place where a delimiter begins, or may begin at the end of what is here. */
+static size_t plain_length(const struct multipart *multipart, const char *bytes, size_t length)
+{
+    size_t from = 0;
+    for (;;) {
+        const char *cr = memchr(bytes + from, '\r', length - from);
+        if (!cr) {
+            return length;
+        }
+        size_t at = (size_t)(cr - bytes);
+        size_t rest = length - at;
+        size_t compared = rest < multipart->delimiter_length ? rest : multipart->delimiter_length;
+        if (memcmp(cr, multipart->delimiter, compared) == 0) {
+            return at;
+        }
+        from = at + 1;
+    }
+}
+
 /*
  * CR appears in a delimiter only as its first byte, so after a mismatch nothing of what matched can
  * begin another match. Returns how many bytes were used, or 0 with err.
@@ -187,8 +206,7 @@ static size_t push_data(struct multipart *multipart, const char *bytes, size_t l
                         struct error *err)
 {
     if (multipart->matched == 0) {
-        const char *cr = memchr(bytes, '\r', length);
-        size_t plain = cr ? (size_t)(cr - bytes) : length;
+        size_t plain = plain_length(multipart, bytes, length);
         if (plain > 0) {
             return give_data(multipart, bytes, plain, err) ? 0 : plain;
         }

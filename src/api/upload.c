@@ -34,7 +34,9 @@ int upload_check_length(struct request *request, int64_t percent, int64_t slack,
 
 int upload_begin(struct upload *upload, struct request *request, struct error *err)
 {
-    *upload = (struct upload){.spool_fd = -1, .mode = -1, .size_max = limit_of(request)};
+    upload->spool_fd = -1;
+    upload->mode = -1;
+    upload->size_max = limit_of(request);
     return file_use_begin(&upload->use, request, err);
 }
 
@@ -97,12 +99,9 @@ static int spool(struct upload *upload, const void *bytes, size_t length, struct
     return 0;
 }
 
-int upload_data(struct upload *upload, const void *bytes, size_t length, struct error *err)
+/* To the sandbox, or to the temporary file while the path is not known. */
+static int pass_on(struct upload *upload, const void *bytes, size_t length, struct error *err)
 {
-    upload->size += (int64_t)length;
-    if (upload->size > upload->size_max) {
-        return too_large(upload->size_max, err);
-    }
     if (!upload->path[0] || upload->spool_fd >= 0) {
         return spool(upload, bytes, length, err);
     }
@@ -110,6 +109,31 @@ int upload_data(struct upload *upload, const void *bytes, size_t length, struct 
         return -1;
     }
     return send_data(upload, bytes, length, err);
+}
+
+static int pass_on_collected(struct upload *upload, struct error *err)
+{
+    size_t length = upload->collected_length;
+    upload->collected_length = 0;
+    return length > 0 ? pass_on(upload, upload->collected, length, err) : 0;
+}
+
+int upload_data(struct upload *upload, const void *bytes, size_t length, struct error *err)
+{
+    upload->size += (int64_t)length;
+    if (upload->size > upload->size_max) {
+        return too_large(upload->size_max, err);
+    }
+    if (length > sizeof(upload->collected) - upload->collected_length &&
+        pass_on_collected(upload, err)) {
+        return -1;
+    }
+    if (length >= sizeof(upload->collected) / 2) {
+        return pass_on_collected(upload, err) || pass_on(upload, bytes, length, err) ? -1 : 0;
+    }
+    memcpy(upload->collected + upload->collected_length, bytes, length);
+    upload->collected_length += length;
+    return 0;
 }
 
 static int send_spool(struct upload *upload, struct error *err)
@@ -136,7 +160,7 @@ int upload_finish(struct upload *upload, struct agent_stat *ret_stat, struct err
     if (!upload->path[0]) {
         return error_set_field(err, ERR_MISSING_PARAM, "path", "path is missing");
     }
-    if (!upload->call && start(upload, err)) {
+    if (pass_on_collected(upload, err) || (!upload->call && start(upload, err))) {
         return -1;
     }
     if (upload->spool_fd >= 0 && send_spool(upload, err)) {

@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Smaller pieces of content are collected before they are sent on. */
+enum { UPLOAD_COLLECT_BYTES = 32 * 1024 };
+
 struct upload {
     struct file_use use;
     struct agent_call *call;   /* once the path is known and content came */
@@ -20,9 +23,11 @@ struct upload {
     int64_t mode;              /* -1: keep an existing file's, else 0644 */
     bool mode_is_late;         /* came when the file was on its way already */
     char path[AGENT_PATH_MAX]; /* "" = not known yet */
+    size_t collected_length;
+    char collected[UPLOAD_COLLECT_BYTES];
 };
 
-/* Takes hold of the sandbox. upload_end is due in both cases. */
+/* Takes hold of the sandbox. upload is zeroed by the caller; upload_end is due in both cases. */
 int upload_begin(struct upload *upload, struct request *request, struct error *err);
 
 int upload_set_path(struct upload *upload, const char *text, struct error *err);
