@@ -73,7 +73,7 @@ static int send_data(struct upload *upload, const void *bytes, size_t length, st
 static int open_spool(struct upload *upload, struct error *err)
 {
     char directory[512], name[600];
-    settings_path(upload->use.api->settings, "db", directory, sizeof(directory));
+    settings_path(upload->use.api->settings, "data", directory, sizeof(directory));
     upload->spool_fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (upload->spool_fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
         /* not every file system makes files without a name */
