@@ -73,7 +73,8 @@ static void mounts(void)
     TRY("mount proc", mount("proc", "/tmp/m", "proc", 0, NULL));
     TRY("mount cgroup", mount("cgroup", "/tmp/m", "cgroup", 0, "memory"));
     TRY("mount cgroup2", mount("cgroup2", "/tmp/m", "cgroup2", 0, NULL));
-    TRY("mount overlay", mount("o", "/tmp/m", "overlay", 0, "lowerdir=/etc,upperdir=/tmp,workdir=/var"));
+    TRY("mount overlay",
+        mount("o", "/tmp/m", "overlay", 0, "lowerdir=/etc,upperdir=/tmp,workdir=/var"));
     TRY("remount root", mount(NULL, "/", NULL, MS_REMOUNT, NULL));
     TRY("remount proc", mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND, NULL));
     TRY("umount proc", umount2("/proc/sys", MNT_DETACH));

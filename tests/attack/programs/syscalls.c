@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 static const int left_out[] = {
-    SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_pause, SYS_fork, SYS_vfork, SYS_clone, SYS_clone3,
-    SYS_kill, SYS_tkill, SYS_tgkill, SYS_rt_sigsuspend, SYS_restart_syscall,
+    SYS_exit,   SYS_exit_group,    SYS_rt_sigreturn,    SYS_pause, SYS_fork,
+    SYS_vfork,  SYS_clone,         SYS_clone3,          SYS_kill,  SYS_tkill,
+    SYS_tgkill, SYS_rt_sigsuspend, SYS_restart_syscall,
 };
 
 static int is_left_out(int number)
