@@ -1,0 +1,167 @@
+/* The container engine's own structures; for the files of this directory. */
+#ifndef ATOLL_ENGINE_CONTAINER_INTERNAL_H
+#define ATOLL_ENGINE_CONTAINER_INTERNAL_H
+
+#include "engine/container/plan.h"
+#include "engine/container/records.h"
+#include "engine/container/seccomp.h"
+#include "engine/engine.h"
+#include "linux/cgroup.h"
+#include "linux/event_loop.h"
+
+#include <netinet/in.h>
+
+enum {
+    CONTAINER_PATH_SIZE = 320,
+    SLOT_INTERFACE_SIZE = 16,
+    /* Preparations at once: they mostly wait for the kernel, but must leave it to running work. */
+    PREPARING_MAX = 6,
+    /* A parked or starting process that says nothing for so long is taken for stuck. */
+    SLOT_SILENCE_MAX_MS = 30 * 1000,
+};
+
+/* The life of a slot; see slot_move for the allowed transitions. */
+enum slot_state {
+    SLOT_PREPARING, /* namespaces, cgroup, disk are being made */
+    SLOT_PARKED,    /* spare: its process waits for a plan */
+    SLOT_STARTING,  /* its process carries out a plan */
+    SLOT_RUNNING,
+    SLOT_FREEZING,
+    SLOT_FROZEN,
+    SLOT_ENDING,  /* killed; its processes are still ending */
+    SLOT_CLEANING, /* no process is left; cgroups and interface are going */
+    SLOT_STATE_COUNT,
+};
+
+/* A create that waits for a slot or for its disk. */
+struct pending_create {
+    struct engine_create plan;
+    struct engine_call *call;
+    int64_t started_us;
+    bool disk_ready;           /* disks/<id>.img exists, or a spare one will do */
+    enum disk_source disk;
+    struct engine *engine;
+    struct event_child helper; /* makes the disk */
+    struct pending_create *next;
+};
+
+struct slot {
+    struct engine *engine;
+    int index;
+    enum slot_state state;
+    bool network;
+    char cgroup[CGROUP_NAME_SIZE];
+    char interface[SLOT_INTERFACE_SIZE];
+    char agent_socket[ENGINE_SOCKET_PATH_SIZE];
+    struct record *record;
+    struct event_source socket;  /* to its parked process, until the agent runs */
+    struct event_child preparer; /* the process that makes the parked one */
+    struct event_child process;  /* the parked one, later the agent */
+    struct event_timer timer;    /* by state: silence, freeze poll, clean-up poll */
+    int disk_fd;                 /* of the disk's file system, to shut it down; -1 after adoption */
+    struct error error;          /* why preparing or starting failed */
+    bool executing;
+    bool disk_released;          /* CLEANING: its image may be used again */
+    int64_t parked_us;           /* when it became a spare */
+    int64_t since_ms;            /* when the state that polls began */
+    struct engine_create plan;
+    struct engine_call *call;    /* create, freeze or thaw in progress */
+    int64_t started_us;
+    struct event_child helper;   /* writes the disk back after a freeze, or closes it */
+    struct engine_call *end_calls; /* destroys that wait for the end */
+};
+
+struct engine {
+    struct engine_context context;
+    char problem[ENGINE_REASON_SIZE];
+    struct cgroup_host cgroups;
+    char cgroup_top[CGROUP_NAME_SIZE];
+    struct records *records;
+    char images_path[CONTAINER_PATH_SIZE];
+    char disks_path[CONTAINER_PATH_SIZE];
+    char agent_path[CONTAINER_PATH_SIZE]; /* directory of the agents' sockets */
+    char stage_path[CONTAINER_PATH_SIZE]; /* empty directory to mount on */
+    int agent_fd;                         /* sealed copy of the agent's binary */
+    int64_t spare_disk_bytes;
+    struct cgroup_limits spare_limits;
+    struct seccomp_filter filter;
+    struct slot *slots[SLOT_COUNT];
+    int next_index;
+    struct pending_create *pending;
+    struct event_timer refill;
+    bool closing, closing_everything;
+    struct engine_call *close_call;
+};
+
+/* identity.c: what follows from instance and slot number alone. */
+uid_t slot_uid_base(int instance, int index);
+enum { SLOT_UID_COUNT = 65536 };
+struct in_addr slot_host_address(int instance, int index);
+struct in_addr slot_sandbox_address(int instance, int index);
+
+/* slot.c: a slot from preparation to the end of its processes. */
+struct slot *slot_find(struct engine *engine, const char *id);
+struct slot *slot_new(struct engine *engine, int index, bool network);
+void slot_move(struct slot *slot, enum slot_state state);
+int slot_prepare(struct slot *slot, struct error *err);
+void slot_start(struct slot *slot, struct pending_create *pending);
+
+/* pool.c: keeps spares, hands them to creates. */
+void pool_serve(struct engine *engine);       /* hands parked slots to waiting creates */
+void pool_update(struct engine *engine);      /* the same, and prepares what is missing */
+void pool_update_soon(struct engine *engine); /* the same, from the event loop */
+void pool_slot_failed(struct engine *engine, bool network, const struct error *error);
+
+/* create.c */
+void container_create(struct engine *engine, const struct engine_create *plan,
+                      struct engine_call *call);
+void pending_finish(struct pending_create *pending, const struct error *error);
+bool pending_has(const struct engine *engine, const char *id);
+
+/* destroy.c: ends slots. */
+void container_destroy(struct engine *engine, const char *id, bool keep_disk,
+                       struct engine_call *call);
+/* Kills the slot's processes; discard: its disk goes, too. Then it is cleaned. Idempotent. */
+void slot_end(struct slot *slot, bool discard_disk);
+void slot_on_process_exit(void *slot, int wait_status);
+
+/* clean.c: when no process is left, answers who waits for the end and gives the slot back. */
+void slot_clean(struct slot *slot);
+void slot_helper_done(void *slot, int wait_status);
+/* Is the image of an ended sandbox still mounted somewhere? */
+bool slot_holds_disk(const struct engine *engine, const char *id);
+
+/* freeze.c */
+void container_freeze(struct engine *engine, const char *id, struct engine_call *call);
+void container_thaw(struct engine *engine, const char *id, struct engine_call *call);
+
+/* usage.c */
+int container_usage(struct engine *engine, const char *id, struct engine_usage *ret_usage,
+                    struct error *err);
+int container_list(struct engine *engine, struct engine_sandbox **ret_list, size_t *ret_count,
+                   struct error *err);
+int64_t slot_oom_kills(const struct slot *slot);
+
+/* adopt.c */
+int container_adopt(struct engine *engine, struct error *err);
+
+/* prepare.c: the code of the preparing and the parked process. Never returns. */
+void prepare_run(const struct engine *engine, const struct slot *slot, int socket_fd)
+    __attribute__((noreturn));
+
+/* disk.c */
+char *disk_path(const struct engine *engine, const char *id, char path[CONTAINER_PATH_SIZE]);
+bool disk_exists(const struct engine *engine, const char *id);
+/* Blocks for some milliseconds: for start-up and helpers. */
+int disk_make(const struct engine *engine, const char *file, int64_t bytes, struct error *err);
+int disk_make_golden(const struct engine *engine, struct error *err);
+
+/* container.c: a slot was given back; the engine may now be closed. */
+void container_check_closed(struct engine *engine);
+
+static inline void call_done(struct engine_call *call, const struct error *error)
+{
+    call->on_done(call, error);
+}
+
+#endif

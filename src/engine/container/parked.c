@@ -1,0 +1,149 @@
+#include "engine/container/parked.h"
+
+#include "base/cleanup.h"
+#include "engine/container/privileges.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+/* The agent's descriptors, as it expects them; behind them two that close when it runs. */
+enum { AGENT_LISTENER = 3, AGENT_COUNTER, AGENT_CGROUP, LAST_SOCKET, LAST_AGENT, FIRST_UNUSED };
+
+void parked_report(int socket, enum slot_message_kind kind, const struct parked *parked,
+                   const struct error *error)
+{
+    struct slot_message message = {.kind = kind, .loop_number = parked ? parked->loop_number : -1};
+    if (error) {
+        message.error = *error;
+    }
+    struct iovec part = {&message, sizeof(message)};
+    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    if (parked && parked->disk_root >= 0) {
+        memset(&control, 0, sizeof(control));
+        head.msg_control = control.space;
+        head.msg_controllen = sizeof(control.space);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&head);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &parked->disk_root, sizeof(int));
+    }
+    if (sendmsg(socket, &head, MSG_NOSIGNAL) < 0) {
+        _exit(1);
+    }
+}
+
+/* Puts the descriptors where the agent expects them and closes all others. */
+static int arrange_descriptors(struct parked *parked, struct error *err)
+{
+    int *wanted[] = {&parked->listener, &parked->counter, &parked->cgroup, &parked->socket,
+                     &parked->agent};
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        *wanted[i] = fcntl(*wanted[i], F_DUPFD_CLOEXEC, 64);
+    }
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd <= 2; fd++) {
+        if (dup2(null_fd, fd) < 0) {
+            return error_set(err, ERR_ENGINE, errno, "open /dev/null");
+        }
+    }
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        int target = AGENT_LISTENER + (int)i;
+        if (dup3(*wanted[i], target, target >= LAST_SOCKET ? O_CLOEXEC : 0) >= 0) {
+            *wanted[i] = target;
+        } else if (i != 2) { /* there is no delegated directory without a v2 tree */
+            return error_set(err, ERR_ENGINE, errno, "arrange descriptors");
+        }
+    }
+    if (parked->cgroup != AGENT_CGROUP && dup2(0, AGENT_CGROUP) < 0) {
+        return error_set(err, ERR_ENGINE, errno, "arrange descriptors");
+    }
+    close_range(FIRST_UNUSED, ~0U, 0);
+    return 0;
+}
+
+struct agent_environment {
+    char hostname[16 + ENGINE_HOSTNAME_SIZE];
+    char resolvers[32 + RESOLVERS_MAX * RESOLVER_TEXT_SIZE];
+    char address[48];
+};
+
+static void make_environment(const struct parked *parked, const struct slot_plan *plan,
+                             struct agent_environment *environment)
+{
+    char list[RESOLVERS_MAX * RESOLVER_TEXT_SIZE] = "", address[INET_ADDRSTRLEN] = "127.0.1.1";
+    if (plan->network) {
+        struct in_addr own =
+            slot_sandbox_address(parked->engine->context.instance, parked->slot->index);
+        inet_ntop(AF_INET, &own, address, sizeof(address));
+        resolvers_join(&parked->engine->context.resolvers, ",", list, sizeof(list));
+    }
+    snprintf(environment->hostname, sizeof(environment->hostname), "HOSTNAME=%s", plan->hostname);
+    snprintf(environment->resolvers, sizeof(environment->resolvers), "ATOLL_RESOLVERS=%s", list);
+    snprintf(environment->address, sizeof(environment->address), "ATOLL_HOSTS_IP=%s", address);
+}
+
+static int become_agent(struct parked *parked, const struct slot_plan *plan, struct error *err)
+{
+    struct agent_environment environment;
+    make_environment(parked, plan, &environment);
+    char name[] = "atoll-agent";
+    char *const arguments[] = {name, NULL};
+    char *const variables[] = {environment.hostname, environment.resolvers, environment.address,
+                               NULL};
+    prctl(PR_SET_PDEATHSIG, 0); /* only now may this process outlive atoll-host */
+    parked_report(parked->socket, SLOT_MESSAGE_EXECUTING, NULL, NULL);
+    syscall(SYS_execveat, parked->agent, "", arguments, variables, AT_EMPTY_PATH);
+    return error_set(err, ERR_ENGINE, errno, "run atoll-agent");
+}
+
+static int carry_out(struct parked *parked, const struct slot_plan *plan, struct error *err)
+{
+    if (parked_disk_claim(parked, plan, err) < 0) {
+        return -1;
+    }
+    if (plan->disk == DISK_EXISTING) {
+        parked_report(parked->socket, SLOT_MESSAGE_READY, parked, NULL);
+    }
+    if (privileges_set_limits(err) < 0 || parked_mounts_enter(parked, plan, err) < 0) {
+        return -1;
+    }
+    if (sethostname(plan->hostname, strlen(plan->hostname)) < 0 || setsid() < 0) {
+        return error_set(err, ERR_ENGINE, errno, "set the host name");
+    }
+    if (privileges_drop(parked->userns, &parked->engine->filter, err) < 0 ||
+        arrange_descriptors(parked, err) < 0) {
+        return -1;
+    }
+    return become_agent(parked, plan, err);
+}
+
+void parked_run(struct parked *parked)
+{
+    struct error error = {0};
+    struct slot_plan plan;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, "atoll-spare");
+    if (parked_mounts_prepare(parked, &error) < 0 || parked_disk_prepare(parked, &error) < 0) {
+        parked_report(parked->socket, SLOT_MESSAGE_FAILED, NULL, &error);
+        _exit(1);
+    }
+    parked_report(parked->socket, SLOT_MESSAGE_READY, parked, NULL);
+    ssize_t got = recv(parked->socket, &plan, sizeof(plan), 0);
+    if (got != (ssize_t)sizeof(plan)) {
+        _exit(got == 0 ? 0 : 1);
+    }
+    carry_out(parked, &plan, &error);
+    parked_report(parked->socket, SLOT_MESSAGE_FAILED, NULL, &error);
+    _exit(1);
+}

@@ -1,0 +1,157 @@
+#include "engine/container/internal.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+static bool alive(const struct slot *slot)
+{
+    return slot->state == SLOT_RUNNING || slot->state == SLOT_FREEZING ||
+           slot->state == SLOT_FROZEN;
+}
+
+int64_t slot_oom_kills(const struct slot *slot)
+{
+    struct cgroup_usage usage = {0};
+    cgroup_usage(&slot->engine->cgroups, slot->cgroup, &usage);
+    return usage.oom_kills < 0 ? 0 : usage.oom_kills;
+}
+
+static int64_t interface_bytes(const struct slot *slot, const char *counter)
+{
+    char path[96];
+    auto_free char *text = NULL;
+    snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/%s", slot->interface, counter);
+    return slot->network && read_file_at(AT_FDCWD, path, 64, &text) > 0
+               ? strtoll(text, NULL, 10)
+               : 0;
+}
+
+/* An adopted sandbox's disk is reached through its root; nothing below it is looked up. */
+static int64_t disk_used_bytes(const struct slot *slot)
+{
+    char path[64];
+    struct statvfs info;
+    snprintf(path, sizeof(path), "/proc/%d/root", slot->record->pid);
+    auto_close int root = slot->disk_fd < 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fstatvfs(slot->disk_fd < 0 ? root : slot->disk_fd, &info) < 0) {
+        return 0;
+    }
+    return (int64_t)((info.f_blocks - info.f_bfree) * info.f_frsize);
+}
+
+int container_usage(struct engine *engine, const char *id, struct engine_usage *ret_usage,
+                    struct error *err)
+{
+    const struct slot *slot = slot_find(engine, id);
+    if (!slot || !alive(slot)) {
+        return error_set(err, slot || disk_exists(engine, id) ? ERR_NOT_RUNNING : ERR_NOT_FOUND, 0,
+                         "sandbox %s does not run", id);
+    }
+    struct cgroup_usage usage = {0};
+    cgroup_usage(&engine->cgroups, slot->cgroup, &usage);
+    *ret_usage = (struct engine_usage){
+        .cpu_us = usage.cpu_us,
+        .memory_bytes = usage.memory_bytes,
+        .memory_peak_bytes = usage.memory_peak_bytes,
+        .process_count = usage.process_count,
+        .oom_kills = usage.oom_kills,
+        .disk_used_bytes = disk_used_bytes(slot),
+        /* What the host's end sends is what the sandbox receives. */
+        .net_rx_bytes = interface_bytes(slot, "tx_bytes"),
+        .net_tx_bytes = interface_bytes(slot, "rx_bytes"),
+    };
+    return 0;
+}
+
+struct sandbox_list {
+    struct engine_sandbox *items;
+    size_t count, capacity;
+};
+
+static int append(struct sandbox_list *list, const struct engine_sandbox *item)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 64;
+        void *items = reallocarray(list->items, capacity, sizeof(*list->items));
+        if (!items) {
+            return -1;
+        }
+        list->items = items;
+        list->capacity = capacity;
+    }
+    list->items[list->count++] = *item;
+    return 0;
+}
+
+static int append_running(const struct engine *engine, struct sandbox_list *list)
+{
+    for (int i = 0; i < SLOT_COUNT; i++) {
+        const struct slot *slot = engine->slots[i];
+        if (!slot || !alive(slot)) {
+            continue;
+        }
+        struct engine_sandbox item = {.state = slot->state == SLOT_FROZEN ? ENGINE_STATE_FROZEN
+                                                                          : ENGINE_STATE_RUNNING,
+                                      .oom_kills = slot_oom_kills(slot)};
+        memcpy(item.id, slot->plan.id, sizeof(item.id));
+        memcpy(item.agent_socket, slot->agent_socket, sizeof(item.agent_socket));
+        if (append(list, &item) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int append_kept(struct engine *engine, struct sandbox_list *list)
+{
+    static const char suffix[] = ".img";
+    DIR *directory = opendir(engine->disks_path);
+    struct dirent *entry;
+    int failed = 0;
+    while (directory && !failed && (entry = readdir(directory))) {
+        size_t length = strlen(entry->d_name), end = sizeof(suffix) - 1;
+        struct engine_sandbox item = {.state = ENGINE_STATE_STOPPED};
+        if (length <= end || length - end >= sizeof(item.id) ||
+            strcmp(entry->d_name + length - end, suffix) != 0) {
+            continue;
+        }
+        memcpy(item.id, entry->d_name, length - end);
+        if (id_valid("sbx_", item.id) && !slot_find(engine, item.id) &&
+            !pending_has(engine, item.id)) {
+            failed = append(list, &item);
+        }
+    }
+    if (directory) {
+        closedir(directory);
+    }
+    return failed;
+}
+
+static int compare(const void *left, const void *right)
+{
+    const struct engine_sandbox *a = left, *b = right;
+    return strcmp(a->id, b->id);
+}
+
+int container_list(struct engine *engine, struct engine_sandbox **ret_list, size_t *ret_count,
+                   struct error *err)
+{
+    struct sandbox_list list = {0};
+    if (append_running(engine, &list) < 0 || append_kept(engine, &list) < 0) {
+        free(list.items);
+        return error_set(err, ERR_INTERNAL, ENOMEM, "list sandboxes");
+    }
+    if (list.count > 0) {
+        qsort(list.items, list.count, sizeof(*list.items), compare);
+    }
+    *ret_list = list.items;
+    *ret_count = list.count;
+    return 0;
+}

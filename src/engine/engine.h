@@ -1,0 +1,151 @@
+/*
+ * The contract of an isolation engine: it makes one kind of sandbox and says honestly what it can do.
+ *
+ * Everything runs in the thread of the event loop and returns at once; a call that takes time
+ * completes later through its struct engine_call, whose memory the caller keeps until on_done. A call
+ * may complete before the function that started it returns.
+ */
+#ifndef ATOLL_ENGINE_ENGINE_H
+#define ATOLL_ENGINE_ENGINE_H
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/settings.h"
+#include "linux/event_loop.h"
+#include "linux/resolvers.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct engine;
+
+enum {
+    ENGINE_TEMPLATE_SIZE = 65,
+    ENGINE_HOSTNAME_SIZE = 64,
+    ENGINE_SOCKET_PATH_SIZE = 108, /* sockaddr_un */
+    ENGINE_REASON_SIZE = 200,
+    ENGINE_BOOT_PATH_SIZE = 16,
+};
+
+enum engine_network { ENGINE_NETWORK_NONE, ENGINE_NETWORK_EGRESS };
+
+enum engine_state { ENGINE_STATE_RUNNING, ENGINE_STATE_FROZEN, ENGINE_STATE_STOPPED };
+
+/* A complete, validated plan of a sandbox. */
+struct engine_create {
+    char id[ID_SIZE];
+    char template_image[ENGINE_TEMPLATE_SIZE];
+    char hostname[ENGINE_HOSTNAME_SIZE];
+    int64_t cpu_count;
+    int64_t memory_bytes;
+    int64_t disk_bytes;
+    int64_t process_limit;
+    enum engine_network network;
+    bool keep_disk; /* continue on the disk that destroy(keep_disk) left */
+};
+
+struct engine_created {
+    char agent_socket[ENGINE_SOCKET_PATH_SIZE];
+    char boot_path[ENGINE_BOOT_PATH_SIZE];
+    int64_t boot_us;
+};
+
+struct engine_usage {
+    int64_t cpu_us;
+    int64_t memory_bytes;
+    int64_t memory_peak_bytes;
+    int64_t process_count;
+    int64_t oom_kills;
+    int64_t disk_used_bytes;
+    int64_t net_rx_bytes;
+    int64_t net_tx_bytes;
+};
+
+struct engine_sandbox {
+    char id[ID_SIZE];
+    char agent_socket[ENGINE_SOCKET_PATH_SIZE];
+    enum engine_state state;
+    int64_t oom_kills;
+};
+
+struct engine_ended {
+    char id[ID_SIZE];
+    char reason[ENGINE_REASON_SIZE];
+    int64_t oom_kills;
+};
+
+/* One asynchronous call. error is NULL on success; the call is free for reuse when on_done begins. */
+struct engine_call {
+    void (*on_done)(struct engine_call *call, const struct error *error);
+    void *owner;
+    struct engine_created created; /* result of create */
+    struct engine_call *next;      /* the engine's */
+};
+
+/* What the instance gives its engine; all of it outlives the engine. */
+struct engine_context {
+    const struct settings *settings;
+    struct event_loop *loop;
+    int instance;                 /* N: unique on the machine */
+    uid_t user_id;                /* of atolld: owns the way to the agents' sockets */
+    gid_t group_id;
+    struct resolvers resolvers;
+    char network_problem[ENGINE_REASON_SIZE]; /* why there is no egress, or "" */
+    /* A sandbox ended by itself. Its files are kept until destroy. */
+    void (*on_ended)(void *owner, const struct engine_ended *ended);
+    void *owner;
+};
+
+struct engine_probe {
+    const char *name;      /* "container" */
+    const char *isolation; /* a sentence */
+    const char *cgroup_mode;
+    char problem[ENGINE_REASON_SIZE]; /* why it cannot run here, or "" */
+};
+
+struct engine_operations {
+    /* Finds out what the host can do and sets the engine up; nothing runs yet. A host that lacks
+     * something needed still gives an engine, whose probe and create say so. NULL with err. */
+    struct engine *(*open)(const struct engine_context *context, struct error *err);
+
+    void (*probe)(const struct engine *engine, struct engine_probe *ret_probe);
+
+    /* Takes over what outlived an earlier process, undoes what it left half made, and starts to
+     * prepare spares. */
+    int (*adopt)(struct engine *engine, struct error *err);
+
+    /* The sandbox runs, or nothing of it is left. ERR_CONFLICT: the id exists. */
+    void (*create)(struct engine *engine, const struct engine_create *plan,
+                   struct engine_call *call);
+
+    /* Ends the sandbox; without keep_disk its files, too. Succeeds on an unknown id. */
+    void (*destroy)(struct engine *engine, const char *id, bool keep_disk,
+                    struct engine_call *call);
+
+    /* Stops every process and writes the files to disk / lets them run on. Idempotent. */
+    void (*freeze)(struct engine *engine, const char *id, struct engine_call *call);
+    void (*thaw)(struct engine *engine, const char *id, struct engine_call *call);
+
+    int (*usage)(struct engine *engine, const char *id, struct engine_usage *ret_usage,
+                 struct error *err);
+
+    /* All sandboxes in the order of their ids, kept disks as stopped. *ret_list is the caller's to
+     * free(). */
+    int (*list)(struct engine *engine, struct engine_sandbox **ret_list, size_t *ret_count,
+                struct error *err);
+
+    /* Removes the spares (and, with everything, all sandboxes, keeping their files), then calls
+     * on_done. Calls that wait get ERR_SHUTTING_DOWN. */
+    void (*close)(struct engine *engine, bool everything, struct engine_call *call);
+
+    /* After close. Accepts NULL. */
+    void (*free)(struct engine *engine);
+};
+
+extern const struct engine_operations container_engine;
+
+/* The IPv4 range of an instance's sandboxes, "100.64.0.0/20". */
+char *engine_network_of(int instance, char text[32]);
+
+#endif

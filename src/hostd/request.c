@@ -1,0 +1,167 @@
+#include "hostd/request.h"
+
+#include <string.h>
+
+enum { TAGS_MAX = 64, MEBIBYTE = 1024 * 1024 };
+
+/* The fields of a packet by tag, each at most once. */
+struct fields_by_tag {
+    bool present[TAGS_MAX];
+    struct field field[TAGS_MAX];
+};
+
+static int collect(const void *packet, size_t length, struct fields_by_tag *fields,
+                   struct error *err)
+{
+    struct fields_reader reader = {packet, length, 0};
+    struct field field;
+    int more;
+    while ((more = fields_next(&reader, &field)) == 1) {
+        if (field.tag >= TAGS_MAX) {
+            continue;
+        }
+        if (fields->present[field.tag]) {
+            return error_set(err, ERR_BAD_REQUEST, 0, "field %d comes twice", field.tag);
+        }
+        fields->present[field.tag] = true;
+        fields->field[field.tag] = field;
+    }
+    return more < 0 ? error_set(err, ERR_BAD_REQUEST, 0, "the packet is malformed") : 0;
+}
+
+static int take_int(const struct fields_by_tag *fields, enum host_tag tag, const char *name,
+                    int64_t min, int64_t max, int64_t *ret_value, struct error *err)
+{
+    int64_t value;
+    if (!fields->present[tag] || !field_int(&fields->field[tag], &value)) {
+        return error_set_field(err, ERR_BAD_REQUEST, name, "%s is missing", name);
+    }
+    if (value < min || value > max) {
+        return error_set_field(err, ERR_VALIDATION, name, "%s must be from %lld to %lld, not %lld",
+                               name, (long long)min, (long long)max, (long long)value);
+    }
+    *ret_value = value;
+    return 0;
+}
+
+static int take_flag(const struct fields_by_tag *fields, enum host_tag tag, const char *name,
+                     bool *ret_value, struct error *err)
+{
+    int64_t value = 0;
+    if (fields->present[tag] && take_int(fields, tag, name, 0, 1, &value, err) < 0) {
+        return -1;
+    }
+    *ret_value = value != 0;
+    return 0;
+}
+
+static int take_id(const struct fields_by_tag *fields, enum host_tag tag, char id[ID_SIZE],
+                   struct error *err)
+{
+    if (!fields->present[tag] || !field_text(&fields->field[tag], id, ID_SIZE) ||
+        !id_valid("sbx_", id)) {
+        return error_set_field(err, ERR_INVALID_ID, "id", "the sandbox id is missing or malformed");
+    }
+    return 0;
+}
+
+/* Text of the given characters that begins with a letter or digit: no ".", "..", no option. */
+static int take_name(const struct fields_by_tag *fields, enum host_tag tag, const char *name,
+                     const char *characters, char *text, size_t size, struct error *err)
+{
+    if (!fields->present[tag] || !field_text(&fields->field[tag], text, size) || !text[0] ||
+        text[strspn(text, characters)] != '\0' || text[0] == '.' || text[0] == '-') {
+        return error_set_field(err, ERR_VALIDATION, name, "%s is missing or malformed", name);
+    }
+    return 0;
+}
+
+static int take_sizes(const struct fields_by_tag *fields, const struct settings *settings,
+                      struct engine_create *create, struct error *err)
+{
+    enum { MEMORY_MIN = 64 * MEBIBYTE, DISK_MIN = 64 * MEBIBYTE, PROCESSES_MIN = 16 };
+    if (take_int(fields, HOST_CPU_COUNT, "cpu_count", 1, settings->max_cpu, &create->cpu_count,
+                 err) < 0 ||
+        take_int(fields, HOST_MEMORY_BYTES, "memory_bytes", MEMORY_MIN,
+                 settings->max_memory_mb * MEBIBYTE, &create->memory_bytes, err) < 0 ||
+        take_int(fields, HOST_DISK_BYTES, "disk_bytes", DISK_MIN,
+                 settings->max_disk_mb * MEBIBYTE, &create->disk_bytes, err) < 0 ||
+        take_int(fields, HOST_PROCESS_LIMIT, "process_limit", PROCESSES_MIN, 65536,
+                 &create->process_limit, err) < 0) {
+        return -1;
+    }
+    if (create->disk_bytes % MEBIBYTE != 0) {
+        return error_set_field(err, ERR_VALIDATION, "disk_bytes",
+                               "disk_bytes must be whole mebibytes");
+    }
+    return 0;
+}
+
+static int take_create(const struct fields_by_tag *fields, const struct settings *settings,
+                       struct request *request, struct error *err)
+{
+    static const char image[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+    static const char host[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    struct engine_create *create = &request->create;
+    int64_t network;
+    memcpy(create->id, request->id, sizeof(create->id));
+    create->keep_disk = request->keep_disk;
+    if (take_name(fields, HOST_TEMPLATE, "template", image, create->template_image,
+                  sizeof(create->template_image), err) < 0 ||
+        take_name(fields, HOST_HOSTNAME, "hostname", host, create->hostname,
+                  sizeof(create->hostname), err) < 0 ||
+        take_int(fields, HOST_NETWORK, "network", HOST_NETWORK_NONE, HOST_NETWORK_EGRESS, &network,
+                 err) < 0) {
+        return -1;
+    }
+    create->network = network == HOST_NETWORK_EGRESS ? ENGINE_NETWORK_EGRESS : ENGINE_NETWORK_NONE;
+    return take_sizes(fields, settings, create, err);
+}
+
+static int take_after(const struct fields_by_tag *fields, struct request *request,
+                      struct error *err)
+{
+    return fields->present[HOST_AFTER] ? take_id(fields, HOST_AFTER, request->after, err) : 0;
+}
+
+int request_parse(const void *packet, size_t length, const struct settings *settings,
+                  struct request *ret_request, struct error *err)
+{
+    struct fields_by_tag fields = {0};
+    struct request *request = ret_request;
+    int64_t operation;
+    *request = (struct request){0};
+    if (collect(packet, length, &fields, err) < 0 ||
+        take_int(&fields, HOST_OPERATION, "operation", HOST_OP_HELLO, HOST_OP_WATCH, &operation,
+                 err) < 0 ||
+        take_flag(&fields, HOST_KEEP_DISK, "keep_disk", &request->keep_disk, err) < 0) {
+        return -1;
+    }
+    request->operation = (enum host_operation)operation;
+    switch (request->operation) {
+    case HOST_OP_HELLO:
+    case HOST_OP_WATCH:
+        return 0;
+    case HOST_OP_LIST:
+        return take_after(&fields, request, err);
+    case HOST_OP_CREATE:
+        return take_id(&fields, HOST_ID, request->id, err) < 0
+                   ? -1
+                   : take_create(&fields, settings, request, err);
+    case HOST_OP_DESTROY:
+    case HOST_OP_FREEZE:
+    case HOST_OP_THAW:
+    case HOST_OP_USAGE:
+        break;
+    }
+    return take_id(&fields, HOST_ID, request->id, err);
+}
+
+void reply_start(struct fields_writer *writer, const struct error *error)
+{
+    fields_put_int(writer, HOST_ERROR_CODE, error ? (int64_t)error->code : 0);
+    if (error) {
+        fields_put_string(writer, HOST_ERROR_MESSAGE, error->message);
+        fields_put_string(writer, HOST_ERROR_HINT, error->hint);
+    }
+}

@@ -1,0 +1,29 @@
+/* Requests to atoll-host: from the bytes of a packet to a complete, checked struct. Pure functions. */
+#ifndef ATOLL_HOSTD_REQUEST_H
+#define ATOLL_HOSTD_REQUEST_H
+
+#include "base/error.h"
+#include "base/settings.h"
+#include "engine/engine.h"
+#include "wire/fields.h"
+#include "wire/host_protocol.h"
+
+#include <stdbool.h>
+
+struct request {
+    enum host_operation operation;
+    char id[ID_SIZE];         /* where the operation has one */
+    bool keep_disk;
+    char after[ID_SIZE];      /* LIST; "" from the start */
+    struct engine_create create;
+};
+
+/* Everything that the operation needs is there, once, and in range; tags it does not know are
+ * skipped. 0, or -1 with err naming the field. */
+int request_parse(const void *packet, size_t length, const struct settings *settings,
+                  struct request *ret_request, struct error *err);
+
+/* Starts a reply with the error, or with success when error is NULL. */
+void reply_start(struct fields_writer *writer, const struct error *error);
+
+#endif
