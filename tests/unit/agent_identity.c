@@ -1,0 +1,85 @@
+#include "agent/identity.h"
+
+#include "check.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static char directory[] = "/tmp/atoll-unit-identity-XXXXXX";
+
+static const char *in_directory(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    return path;
+}
+
+static void check_file(const char *name, const char *wanted)
+{
+    auto_free char *text = NULL;
+    struct stat st;
+    CHECK(read_file_at(AT_FDCWD, in_directory(name), 4096, &text) >= 0);
+    CHECK_TEXT(text, wanted);
+    CHECK(lstat(in_directory(name), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0644);
+}
+
+static void files_are_written(void)
+{
+    identity_write(directory, "box", "10.1.2.3", "1.1.1.1,9.9.9.9");
+    check_file("hostname", "box\n");
+    check_file("hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+                        "10.1.2.3\tbox\n");
+    check_file("resolv.conf", "nameserver 1.1.1.1\nnameserver 9.9.9.9\n");
+    identity_write(directory, "box2", NULL, "");
+    check_file("hostname", "box2\n");
+    check_file("resolv.conf", "");
+}
+
+static void links_are_replaced_not_followed(void)
+{
+    char victim[128];
+    auto_free char *text = NULL;
+    strcpy(victim, in_directory("victim"));
+    REQUIRE(write_file_atomic(victim, "old", 3, 0600) == 0);
+    REQUIRE(unlink(in_directory("resolv.conf")) == 0);
+    REQUIRE(symlink("victim", in_directory("resolv.conf")) == 0);
+    REQUIRE(symlink("victim", in_directory(".atoll-resolv.conf")) == 0);
+    identity_write(directory, NULL, NULL, "1.1.1.1");
+    check_file("resolv.conf", "nameserver 1.1.1.1\n");
+    CHECK(read_file_at(AT_FDCWD, victim, 100, &text) >= 0);
+    CHECK_TEXT(text, "old");
+}
+
+static void long_lists_are_cut(void)
+{
+    static char resolvers[8000];
+    memset(resolvers, ',', sizeof(resolvers) - 1);
+    identity_write(directory, NULL, NULL, resolvers);
+    struct stat st;
+    CHECK(stat(in_directory("resolv.conf"), &st) == 0 && st.st_size < 2048);
+    identity_write("/no/such/directory", "x", "y", "z");
+}
+
+static const struct check_case cases[] = {
+    {"files are written", files_are_written},
+    {"links are replaced, not followed", links_are_replaced_not_followed},
+    {"long lists are cut", long_lists_are_cut},
+};
+
+int main(int argc, char **argv)
+{
+    if (!mkdtemp(directory)) {
+        return 1;
+    }
+    int result = check_run(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
+    static const char *const names[] = {"hostname", "hosts", "resolv.conf", "victim"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        unlink(in_directory(names[i]));
+    }
+    rmdir(directory);
+    return result;
+}

@@ -1,0 +1,168 @@
+#include "agent/request.h"
+
+#include "check.h"
+#include "wire/fields.h"
+
+#include <errno.h>
+#include <string.h>
+
+static unsigned char data[64 * 1024];
+static struct fields_writer head;
+static struct request request;
+static const char *problem;
+
+static void start(enum agent_operation operation)
+{
+    fields_start(&head, data, sizeof(data));
+    fields_put_int(&head, AGENT_OPERATION, operation);
+}
+
+static int parse(void)
+{
+    return request_parse(data, head.length, &request, &problem);
+}
+
+static void commands_are_parsed(void)
+{
+    start(AGENT_OP_EXEC);
+    fields_put_string(&head, AGENT_ARGUMENT, "sh");
+    fields_put_string(&head, AGENT_ENV, "A=1");
+    fields_put_string(&head, AGENT_ARGUMENT, "");
+    fields_put_string(&head, AGENT_ENV, "");
+    fields_put_string(&head, AGENT_ARGUMENT, "x y");
+    fields_put_string(&head, AGENT_CWD, "/w");
+    fields_put_string(&head, AGENT_USER, "me");
+    fields_put_int(&head, AGENT_TIMEOUT_MS, 30000);
+    fields_put_int(&head, AGENT_OPEN_STDIN, 1);
+    fields_put_string(&head, 60000, "of a newer daemon");
+    REQUIRE(parse() == 0);
+    CHECK_INT(request.operation, AGENT_OP_EXEC);
+    CHECK_TEXT(request.arguments[0], "sh");
+    CHECK_TEXT(request.arguments[1], "");
+    CHECK_TEXT(request.arguments[2], "x y");
+    CHECK(!request.arguments[3]);
+    CHECK_INT((long long)request.environment_count, 2);
+    CHECK_TEXT(request.environment[0], "A=1");
+    CHECK_TEXT(request.environment[1], "");
+    CHECK(!request.environment[2]);
+    CHECK_TEXT(request.cwd, "/w");
+    CHECK_TEXT(request.user, "me");
+    CHECK_INT(request.timeout_ms, 30000);
+    CHECK(request.open_stdin);
+    request_free(&request);
+}
+
+static void absent_numbers_have_defaults(void)
+{
+    start(AGENT_OP_FILE_LIST);
+    fields_put_string(&head, AGENT_PATH, "/");
+    REQUIRE(parse() == 0);
+    CHECK_INT(request.mode, -1);
+    CHECK_INT(request.offset, 0);
+    CHECK_INT(request.length, -1);
+    CHECK_INT(request.depth, 1);
+    CHECK_INT(request.limit, AGENT_LIST_LIMIT_MAX);
+    CHECK(!request.recursive && !request.no_follow);
+    request_free(&request);
+}
+
+static void paths_are_checked(void)
+{
+    static char path[AGENT_PATH_MAX + 1];
+    memset(path, 'x', AGENT_PATH_MAX);
+    path[0] = '/';
+    start(AGENT_OP_FILE_STAT);
+    fields_put_bytes(&head, AGENT_PATH, path, AGENT_PATH_MAX - 1);
+    CHECK_INT(parse(), 0);
+    CHECK_INT((long long)strlen(request.path), AGENT_PATH_MAX - 1);
+    start(AGENT_OP_FILE_STAT);
+    fields_put_bytes(&head, AGENT_PATH, path, AGENT_PATH_MAX);
+    CHECK_INT(parse(), ENAMETOOLONG);
+    start(AGENT_OP_FILE_STAT);
+    fields_put_string(&head, AGENT_PATH, "relative");
+    CHECK_INT(parse(), EINVAL);
+    start(AGENT_OP_FILE_STAT);
+    fields_put_string(&head, AGENT_PATH, "");
+    CHECK_INT(parse(), EINVAL);
+    start(AGENT_OP_FILE_STAT);
+    fields_put_bytes(&head, AGENT_PATH, "/a\0b", 4);
+    CHECK_INT(parse(), EINVAL);
+    start(AGENT_OP_FILE_STAT);
+    CHECK_INT(parse(), EINVAL);
+}
+
+static void refuse_int(enum agent_tag tag, int64_t value)
+{
+    start(AGENT_OP_FILE_STAT);
+    fields_put_string(&head, AGENT_PATH, "/");
+    fields_put_int(&head, (uint16_t)tag, value);
+    CHECK_INT(parse(), EINVAL);
+}
+
+static void numbers_have_ranges(void)
+{
+    refuse_int(AGENT_MODE, 010000);
+    refuse_int(AGENT_MODE, -1);
+    refuse_int(AGENT_LENGTH, -1);
+    refuse_int(AGENT_OFFSET, INT64_MIN);
+    refuse_int(AGENT_DEPTH, 0);
+    refuse_int(AGENT_DEPTH, AGENT_LIST_DEPTH_MAX + 1);
+    refuse_int(AGENT_LIMIT, AGENT_LIST_LIMIT_MAX + 1);
+    refuse_int(AGENT_RECURSIVE, 2);
+    refuse_int(AGENT_TIMEOUT_MS, -1);
+    start(AGENT_OP_FILE_STAT);
+    fields_put_string(&head, AGENT_MODE, "644");
+    CHECK_INT(parse(), EINVAL);
+}
+
+static void contradictions_are_refused(void)
+{
+    start(AGENT_OP_FILE_STAT);
+    fields_put_string(&head, AGENT_PATH, "/a");
+    fields_put_string(&head, AGENT_PATH, "/b");
+    CHECK_INT(parse(), EINVAL);
+    start((enum agent_operation)99);
+    CHECK_INT(parse(), EINVAL);
+    start(AGENT_OP_HELLO);
+    data[head.length++] = 0;
+    CHECK_INT(parse(), EINVAL);
+    fields_start(&head, data, sizeof(data));
+    CHECK_INT(parse(), EINVAL);
+    start(AGENT_OP_FILE_CHMOD);
+    fields_put_string(&head, AGENT_PATH, "/a");
+    CHECK_INT(parse(), EINVAL);
+    start(AGENT_OP_FILE_RENAME);
+    fields_put_string(&head, AGENT_PATH, "/a");
+    CHECK_INT(parse(), EINVAL);
+    start(AGENT_OP_EXEC);
+    fields_put_string(&head, AGENT_ENV, "A=1");
+    CHECK_INT(parse(), EINVAL);
+    start(AGENT_OP_EXEC);
+    fields_put_bytes(&head, AGENT_ARGUMENT, "a\0b", 3);
+    CHECK_INT(parse(), EINVAL);
+}
+
+static void vectors_are_bounded(void)
+{
+    start(AGENT_OP_EXEC);
+    for (int i = 0; i < AGENT_ARGUMENTS_MAX; i++) {
+        fields_put_string(&head, AGENT_ARGUMENT, "a");
+    }
+    CHECK_INT(parse(), 0);
+    request_free(&request);
+    start(AGENT_OP_EXEC);
+    for (int i = 0; i <= AGENT_ARGUMENTS_MAX; i++) {
+        fields_put_string(&head, AGENT_ARGUMENT, "a");
+    }
+    CHECK_INT(parse(), E2BIG);
+}
+
+static const struct check_case cases[] = {
+    {"commands are parsed", commands_are_parsed},
+    {"absent numbers have defaults", absent_numbers_have_defaults},
+    {"paths are checked", paths_are_checked},
+    {"numbers have ranges", numbers_have_ranges},
+    {"contradictions are refused", contradictions_are_refused},
+    {"vectors are bounded", vectors_are_bounded},
+};
+CHECK_MAIN(cases)

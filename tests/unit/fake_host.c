@@ -1,0 +1,307 @@
+#include "fake_host.h"
+
+#include "agentclient/agentclient.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SANDBOXES_MAX = 64 };
+
+static struct {
+    pthread_mutex_t mutex;
+    struct host_sandbox sandboxes[SANDBOXES_MAX];
+    size_t count;
+    struct {
+        enum error_code code;
+        bool took_effect;
+    } faults[FAKE_CALL_COUNT];
+    int calls[FAKE_CALL_COUNT];
+    bool unreachable;
+    int watch_fd; /* our end, or -1 */
+} host = {.mutex = PTHREAD_MUTEX_INITIALIZER, .watch_fd = -1};
+
+static void lock(void)
+{
+    pthread_mutex_lock(&host.mutex);
+}
+
+static void unlock(void)
+{
+    pthread_mutex_unlock(&host.mutex);
+}
+
+static struct host_sandbox *find(const char *id)
+{
+    for (size_t i = 0; i < host.count; i++) {
+        if (strcmp(host.sandboxes[i].id, id) == 0) {
+            return &host.sandboxes[i];
+        }
+    }
+    return NULL;
+}
+
+static void put(const char *id, enum host_state state)
+{
+    struct host_sandbox *sandbox = find(id);
+    if (!sandbox) {
+        sandbox = &host.sandboxes[host.count++];
+    }
+    *sandbox = (struct host_sandbox){.state = state};
+    snprintf(sandbox->id, sizeof(sandbox->id), "%s", id);
+    snprintf(sandbox->agent_socket, sizeof(sandbox->agent_socket), "/agents/%s", id);
+}
+
+static void forget(const char *id)
+{
+    struct host_sandbox *sandbox = find(id);
+    if (sandbox) {
+        *sandbox = host.sandboxes[--host.count];
+    }
+}
+
+/* Returns whether the call is to fail; then *ret_effect says whether to do it nevertheless. */
+static bool fault(enum fake_call call, bool *ret_effect, struct error *err)
+{
+    host.calls[call]++;
+    enum error_code code = host.unreachable ? ERR_HOST_UNAVAILABLE : host.faults[call].code;
+    *ret_effect = code == ERR_NONE || (!host.unreachable && host.faults[call].took_effect);
+    host.faults[call].code = ERR_NONE;
+    if (code != ERR_NONE) {
+        error_set(err, code, 0, "fault");
+    }
+    return code != ERR_NONE;
+}
+
+void fake_host_reset(void)
+{
+    lock();
+    host.count = 0;
+    memset(host.faults, 0, sizeof(host.faults));
+    memset(host.calls, 0, sizeof(host.calls));
+    host.unreachable = false;
+    unlock();
+}
+
+void fake_host_fail_next(enum fake_call call, enum error_code code, bool took_effect)
+{
+    lock();
+    host.faults[call].code = code;
+    host.faults[call].took_effect = took_effect;
+    unlock();
+}
+
+void fake_host_reachable(bool reachable)
+{
+    lock();
+    host.unreachable = !reachable;
+    if (!reachable && host.watch_fd >= 0) {
+        close(host.watch_fd);
+        host.watch_fd = -1;
+    }
+    unlock();
+}
+
+void fake_host_end(const char *id, const char *reason, bool tell)
+{
+    lock();
+    put(id, HOST_STATE_STOPPED);
+    if (tell && host.watch_fd >= 0) {
+        struct host_ended ended = {0};
+        snprintf(ended.id, sizeof(ended.id), "%s", id);
+        snprintf(ended.reason, sizeof(ended.reason), "%s", reason);
+        send(host.watch_fd, &ended, sizeof(ended), MSG_NOSIGNAL);
+    }
+    unlock();
+}
+
+void fake_host_add(const char *id, enum host_state state)
+{
+    lock();
+    put(id, state);
+    unlock();
+}
+
+void fake_host_forget(const char *id)
+{
+    lock();
+    forget(id);
+    unlock();
+}
+
+enum host_state fake_host_state(const char *id)
+{
+    lock();
+    const struct host_sandbox *sandbox = find(id);
+    enum host_state state = sandbox ? sandbox->state : 0;
+    unlock();
+    return state;
+}
+
+size_t fake_host_count(void)
+{
+    lock();
+    size_t count = host.count;
+    unlock();
+    return count;
+}
+
+int fake_host_calls(enum fake_call call)
+{
+    lock();
+    int calls = host.calls[call];
+    unlock();
+    return calls;
+}
+
+/* --- hostclient.h --- */
+
+struct hostclient {
+    int unused;
+};
+
+struct hostclient *hostclient_new(const char *socket_path)
+{
+    (void)socket_path;
+    static struct hostclient client;
+    return &client;
+}
+
+struct hostclient *hostclient_free(struct hostclient *client)
+{
+    (void)client;
+    return NULL;
+}
+
+int host_hello(struct hostclient *client, struct host_info *ret_info, struct error *err)
+{
+    (void)client, (void)err;
+    *ret_info = (struct host_info){.version = "fake", .engine = "container", .cpu_count = 2};
+    return 0;
+}
+
+int host_create(struct hostclient *client, const struct host_create *request,
+                struct host_created *ret_created, struct error *err)
+{
+    (void)client;
+    bool effect;
+    lock();
+    bool fails = fault(FAKE_CREATE, &effect, err);
+    const struct host_sandbox *kept = find(request->id);
+    if (!fails && request->keep_disk && (!kept || kept->state != HOST_STATE_STOPPED)) {
+        fails = error_set(err, ERR_NOT_FOUND, 0, "no kept disk");
+    } else if (effect) {
+        put(request->id, HOST_STATE_RUNNING);
+    }
+    *ret_created = (struct host_created){.boot_path = "warm", .boot_us = 1234};
+    snprintf(ret_created->agent_socket, sizeof(ret_created->agent_socket), "/agents/%s", request->id);
+    unlock();
+    return fails ? -1 : 0;
+}
+
+int host_destroy(struct hostclient *client, const char *id, bool keep_disk, struct error *err)
+{
+    (void)client;
+    bool effect;
+    lock();
+    bool fails = fault(FAKE_DESTROY, &effect, err);
+    if (effect && keep_disk && find(id)) {
+        put(id, HOST_STATE_STOPPED);
+    } else if (effect) {
+        forget(id);
+    }
+    unlock();
+    return fails ? -1 : 0;
+}
+
+static int set_state(enum fake_call call, const char *id, enum host_state state, struct error *err)
+{
+    bool effect;
+    lock();
+    bool fails = fault(call, &effect, err);
+    const struct host_sandbox *sandbox = find(id);
+    if (!fails && (!sandbox || sandbox->state == HOST_STATE_STOPPED)) {
+        fails = error_set(err, ERR_NOT_FOUND, 0, "no such sandbox");
+    } else if (effect && sandbox) {
+        put(id, state);
+    }
+    unlock();
+    return fails ? -1 : 0;
+}
+
+int host_freeze(struct hostclient *client, const char *id, struct error *err)
+{
+    (void)client;
+    return set_state(FAKE_FREEZE, id, HOST_STATE_FROZEN, err);
+}
+
+int host_thaw(struct hostclient *client, const char *id, struct error *err)
+{
+    (void)client;
+    return set_state(FAKE_THAW, id, HOST_STATE_RUNNING, err);
+}
+
+int host_usage(struct hostclient *client, const char *id, struct host_usage *ret_usage,
+               struct error *err)
+{
+    (void)client;
+    *ret_usage = (struct host_usage){.cpu_us = 5000};
+    enum host_state state = fake_host_state(id);
+    return state && state != HOST_STATE_STOPPED ? 0
+                                                : error_set(err, ERR_NOT_FOUND, 0, "no processes");
+}
+
+int host_list(struct hostclient *client, struct host_sandbox **ret_sandboxes, size_t *ret_count,
+              struct error *err)
+{
+    (void)client;
+    lock();
+    bool fails = host.unreachable;
+    *ret_sandboxes = malloc(sizeof(host.sandboxes));
+    memcpy(*ret_sandboxes, host.sandboxes, sizeof(host.sandboxes));
+    *ret_count = host.count;
+    unlock();
+    if (fails) {
+        free(*ret_sandboxes);
+        return error_set(err, ERR_HOST_UNAVAILABLE, 0, "unreachable");
+    }
+    return 0;
+}
+
+int host_watch(struct hostclient *client, int *ret_fd, struct error *err)
+{
+    (void)client;
+    int pair[2];
+    lock();
+    if (host.unreachable || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        unlock();
+        return error_set(err, ERR_HOST_UNAVAILABLE, 0, "unreachable");
+    }
+    if (host.watch_fd >= 0) {
+        close(host.watch_fd);
+    }
+    host.watch_fd = pair[0];
+    *ret_fd = pair[1];
+    unlock();
+    return 0;
+}
+
+int host_watch_next(int fd, struct host_ended *ret_ended)
+{
+    return recv(fd, ret_ended, sizeof(*ret_ended), 0) == (ssize_t)sizeof(*ret_ended) ? 1 : -1;
+}
+
+/* --- agentclient.h --- */
+
+int agent_hello(const char *socket_path, int64_t timeout_ms, struct error *err)
+{
+    (void)socket_path, (void)timeout_ms;
+    bool effect;
+    lock();
+    bool fails = fault(FAKE_HELLO, &effect, err);
+    unlock();
+    return fails ? -1 : 0;
+}

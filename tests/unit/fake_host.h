@@ -1,0 +1,40 @@
+/* atoll-host and agents without either: implements hostclient.h and agent_hello in memory, with faults. */
+#ifndef ATOLL_TESTS_FAKE_HOST_H
+#define ATOLL_TESTS_FAKE_HOST_H
+
+#include "base/error.h"
+#include "hostclient/hostclient.h"
+
+#include <stdbool.h>
+
+enum fake_call {
+    FAKE_CREATE,
+    FAKE_DESTROY,
+    FAKE_FREEZE,
+    FAKE_THAW,
+    FAKE_HELLO, /* agent_hello */
+    FAKE_CALL_COUNT,
+};
+
+/* Forgets everything. */
+void fake_host_reset(void);
+
+/* The next call of that kind fails with code. took_effect: the host did it, and the answer was lost. */
+void fake_host_fail_next(enum fake_call call, enum error_code code, bool took_effect);
+
+/* Reachable or not; connections break when it becomes unreachable. */
+void fake_host_reachable(bool reachable);
+
+/* The sandbox's processes end by themselves: its disk stays, watchers hear of it (when told). */
+void fake_host_end(const char *id, const char *reason, bool tell);
+
+/* Puts a sandbox there that nobody asked for. */
+void fake_host_add(const char *id, enum host_state state);
+void fake_host_forget(const char *id);
+
+/* 0 when there is none. */
+enum host_state fake_host_state(const char *id);
+size_t fake_host_count(void);
+int fake_host_calls(enum fake_call call);
+
+#endif
