@@ -160,4 +160,7 @@ struct http_server *http_server_start(const struct settings *settings, struct st
 struct http_server *http_server_stop(struct http_server *server, int64_t grace_ms);
 void http_server_counters(struct http_server *server, struct http_counters *ret_counters);
 
+/* The port that it listens on, which settings->listen may have left to the kernel (":0"). */
+int http_server_port(const struct http_server *server);
+
 #endif

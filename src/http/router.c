@@ -48,7 +48,7 @@ static int compile_segment(char *text, struct segment *segment)
     }
     text[length - 1] = '\0';
     *segment = (struct segment){SEGMENT_CAPTURE, text + 1};
-    if (length > 6 && strcmp(text + length - 4, "...") == 0) {
+    if (length >= 6 && strcmp(text + length - 4, "...") == 0) {
         text[length - 4] = '\0';
         segment->kind = SEGMENT_REST;
     }

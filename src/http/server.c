@@ -178,6 +178,15 @@ struct http_server *http_server_stop(struct http_server *server, int64_t grace_m
     return destroy(server);
 }
 
+int http_server_port(const struct http_server *server)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof(address);
+    getsockname(server->listen_fd, (struct sockaddr *)&address, &size);
+    /* The port lies at the same place in both families. */
+    return ntohs(((const struct sockaddr_in *)&address)->sin_port);
+}
+
 void http_server_counters(struct http_server *server, struct http_counters *ret_counters)
 {
     struct connection_counts connections;
