@@ -109,6 +109,9 @@ static void advance(struct iovec parts[2], size_t sent)
 {
     for (int i = 0; i < 2; i++) {
         size_t step = sent < parts[i].iov_len ? sent : parts[i].iov_len;
+        if (step == 0) {
+            continue; /* an empty payload has no address */
+        }
         parts[i].iov_base = (char *)parts[i].iov_base + step;
         parts[i].iov_len -= step;
         sent -= step;

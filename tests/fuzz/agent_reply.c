@@ -1,0 +1,160 @@
+/* What agentclient makes of an agent that says arbitrary things. The first byte chooses the operation. */
+#include "agentclient/agentclient.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+enum { REPLY_MAX = 64 * 1024 }; /* fits into the socket's buffer */
+
+static char socket_path[64];
+static int listener = -1;
+static struct {
+    const unsigned char *data;
+    size_t size;
+} reply; /* the fuzzer's; read by the server between a connection and its post */
+static sem_t served;
+
+static void *serve(void *unused)
+{
+    (void)unused;
+    int fd;
+    while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        ssize_t sent = send(fd, reply.data, reply.size, MSG_NOSIGNAL);
+        (void)sent;
+        close(fd);
+        sem_post(&served);
+    }
+    return NULL;
+}
+
+static void clean_up(void)
+{
+    unlink(socket_path);
+}
+
+static void start_server(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    pthread_t thread;
+    snprintf(socket_path, sizeof(socket_path), "/tmp/atoll-fuzz-%d.sock", getpid());
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+    unlink(socket_path);
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert(bind(listener, (struct sockaddr *)&address, sizeof(address)) == 0);
+    assert(listen(listener, 4) == 0);
+    assert(sem_init(&served, 0, 0) == 0);
+    assert(pthread_create(&thread, NULL, serve, NULL) == 0);
+    atexit(clean_up);
+}
+
+static void run_command(struct error *err)
+{
+    const char *arguments[] = {"true", NULL};
+    struct agent_exec request = {.arguments = arguments, .environment = arguments + 1};
+    struct agent_event event;
+    struct agent_call *call = agent_exec_start(socket_path, &request, err);
+    int finals = 0;
+    while (call && agent_exec_next(call, -1, -1, &event, err) == 1) {
+        if (event.type == AGENT_EVENT_EXIT) {
+            finals++;
+            assert(event.exit.exit_code >= 0 && event.exit.exit_code <= 255);
+        } else {
+            assert(finals == 0);
+        }
+    }
+    assert(finals <= 1);
+    agent_call_free(call);
+}
+
+static void read_file(struct error *err)
+{
+    struct agent_stat st;
+    char chunk[100];
+    struct agent_call *call = agent_read_start(socket_path, "/f", 0, -1, &st, err);
+    while (call && agent_read_data(call, chunk, sizeof(chunk), err) > 0) {
+    }
+    agent_call_free(call);
+}
+
+static void write_file(struct error *err)
+{
+    struct agent_stat st;
+    struct agent_call *call = agent_write_start(socket_path, "/f", -1, err);
+    if (call && agent_write_data(call, "abc", 3, err) == 0 &&
+        agent_write_finish(call, &st, err) == 0) {
+        assert(st.path[0] == '/' && st.size >= 0);
+    }
+    agent_call_free(call);
+}
+
+static bool on_entry(const struct agent_stat *entry, void *context)
+{
+    (void)context;
+    assert(entry->path[0] == '/' && strlen(entry->owner) < sizeof(entry->owner));
+    return true;
+}
+
+static void run_simple(unsigned char choice, struct error *err)
+{
+    struct agent_stat st;
+    bool truncated;
+    switch (choice % 6) {
+    case 0:
+        agent_hello(socket_path, 10000, err);
+        break;
+    case 1:
+        agent_list(socket_path, "/", 1, 100, on_entry, NULL, &truncated, err);
+        break;
+    case 2:
+        agent_stat(socket_path, "/", true, &st, err);
+        break;
+    case 3:
+        agent_remove(socket_path, "/f", true, err);
+        break;
+    case 4:
+        agent_rename(socket_path, "/f", "/g", err);
+        break;
+    default:
+        agent_sync(socket_path, err);
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+    struct error err = {0};
+    if (size < 1 || size > REPLY_MAX) {
+        return 0;
+    }
+    if (listener < 0) {
+        start_server();
+    }
+    reply.data = data + 1;
+    reply.size = size - 1;
+    switch (data[0] & 3) {
+    case 0:
+        run_command(&err);
+        break;
+    case 1:
+        read_file(&err);
+        break;
+    case 2:
+        write_file(&err);
+        break;
+    default:
+        run_simple(data[0] >> 2, &err);
+        break;
+    }
+    sem_wait(&served); /* every operation makes exactly one connection */
+    assert(strlen(err.message) < sizeof(err.message));
+    return 0;
+}
