@@ -2,6 +2,7 @@
 
 #include "api/base64.h"
 #include "api/utf8.h"
+#include "api/utf8_json.h"
 #include "base/cleanup.h"
 
 #include <signal.h>

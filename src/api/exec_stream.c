@@ -7,7 +7,7 @@
 #include "api/exec_request.h"
 #include "api/exec_result.h"
 #include "api/exec_session.h"
-#include "api/utf8.h"
+#include "api/utf8_json.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 

@@ -1,7 +1,7 @@
 #include "api/file_json.h"
 
 #include "api/file_path.h"
-#include "api/utf8.h"
+#include "api/utf8_json.h"
 #include "base/clock.h"
 
 #include <stdio.h>

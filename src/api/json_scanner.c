@@ -296,7 +296,7 @@ static int scan_structure(struct json_scanner *scanner, char c, struct error *er
         if (c == '}') {
             return close_container(scanner, c, err);
         }
-        /* fall through */
+        __attribute__((fallthrough));
     case JSON_SCANNER_KEY:
         if (c != '"') {
             return malformed(err, "a member's name is missing");

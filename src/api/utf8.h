@@ -1,8 +1,7 @@
-/* UTF-8: checking piece by piece, and making text of bytes that may be anything. Pure functions. */
+/* UTF-8, checked piece by piece. Pure functions. */
 #ifndef ATOLL_API_UTF8_H
 #define ATOLL_API_UTF8_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -25,9 +24,6 @@ bool utf8_valid(const void *bytes, size_t length);
 
 /* Bytes at the end that begin a character whose rest has not come (0 to 3). */
 size_t utf8_incomplete_tail(const char *bytes, size_t length);
-
-/* A JSON string of the bytes; what is not UTF-8 becomes U+FFFD and *ret_exact false. NULL: no memory. */
-json_t *utf8_json(const char *bytes, size_t length, bool *ret_exact);
 
 /* Writes the character's encoding (1 to 4 bytes), returns its length. code_point ≤ 0x10FFFF. */
 size_t utf8_encode(unsigned code_point, char bytes[4]);

@@ -3,6 +3,7 @@
 
 #include "api/base64.h"
 #include "api/utf8.h"
+#include "api/utf8_json.h"
 
 #include <stdlib.h>
 #include <string.h>
