@@ -153,6 +153,7 @@ enum MHD_Result dispatch(void *server, struct MHD_Connection *mhd, const char *u
             return MHD_NO;
         }
         begun->has_bad_target = has_bad_target;
+        library_errors_follow(begun->connection, begun);
         return take_head(begun, url, method, version);
     }
     if (*upload_data_size > 0) {
@@ -195,6 +196,7 @@ void dispatch_completed(void *context, struct MHD_Connection *mhd, void **slot,
         connection_linger(request->connection);
     }
     connection_set_phase(request->connection, CONNECTION_HEAD);
+    library_errors_follow(NULL, NULL);
     request_free(request);
     log_context(NULL, NULL);
 

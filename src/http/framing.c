@@ -147,7 +147,10 @@ char framing_bad_target[1];
 
 void *framing_check_target(void *context, const char *target, struct MHD_Connection *mhd)
 {
-    (void)context, (void)mhd;
+    (void)context;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    library_errors_follow(info ? info->socket_context : NULL, NULL);
     size_t length = strlen(target);
     /* Behind the target's end comes the version, unless that end is a NUL that the client sent. */
     bool is_whole = strncmp(target + length + 1, "HTTP/", 5) == 0;

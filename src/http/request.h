@@ -10,6 +10,7 @@
 #include "http/router.h"
 
 #include <microhttpd.h>
+#include <stdarg.h>
 
 enum {
     URI_MAX = 16 * 1024,      /* PATH_MAX bytes, all percent-encoded, and some */
@@ -132,6 +133,15 @@ int64_t error_retry_after_ms(const struct request *request, const struct error *
 /* Answers on the socket itself, for an error in the middle of a body, where libmicrohttpd cannot. The
  * connection must be closed afterwards. */
 void respond_mid_body(struct request *request, const struct error *err);
+
+/* --- library_errors.c --- */
+
+/* What this thread works for from now on; request NULL: its head is on the way. */
+void library_errors_follow(struct connection *connection, struct request *request);
+
+/* libmicrohttpd's logger. */
+void library_errors_log(void *context, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 /* --- dispatch.c: libmicrohttpd's callbacks --- */
 enum MHD_Result dispatch(void *server, struct MHD_Connection *mhd, const char *url,

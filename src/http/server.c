@@ -7,7 +7,6 @@
 #include "http/listen.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -51,24 +50,13 @@ static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text
     return strlen(text);
 }
 
-static void log_library(void *context, const char *format, va_list args)
-    __attribute__((format(printf, 2, 0)));
-static void log_library(void *context, const char *format, va_list args)
-{
-    (void)context;
-    char text[256];
-    vsnprintf(text, sizeof(text), format, args);
-    text[strcspn(text, "\n")] = '\0';
-    log_debug("http.library", "%s", text);
-}
-
 static struct MHD_Daemon *start_daemon(struct http_server *server)
 {
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC |
                      MHD_USE_ERROR_LOG;
     return MHD_start_daemon(
         flags, 0, admit, server, dispatch, server,
-        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+        MHD_OPTION_EXTERNAL_LOGGER, library_errors_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
         MHD_OPTION_URI_LOG_CALLBACK, framing_check_target, NULL,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->settings->connections + 1,

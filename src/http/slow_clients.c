@@ -75,6 +75,9 @@ static void cut(struct connections *connections, const struct connection *connec
     connections->slow_cut_total += !is_idle;
     log_debug("http.connection_cut", "phase=%d idle=%d waited_ms=%lld", (int)phase, is_idle,
               (long long)(now_ms - connection->seen_ms));
+    /* What the client did not read would otherwise stay in the kernel for as long as it likes. */
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     shutdown(connection->fd, SHUT_RDWR);
 }
 
