@@ -179,6 +179,13 @@ static struct engine *container_open(const struct engine_context *context, struc
     return engine;
 }
 
+/* Until somebody asks for another, the default template is the likely one. */
+static void guess_root(struct engine *engine)
+{
+    struct error ignored;
+    template_find(engine, "miosa-sandbox", &engine->spare_root, &ignored);
+}
+
 static void probe(const struct engine *engine, struct engine_probe *ret_probe)
 {
     *ret_probe = (struct engine_probe){.name = "container",
@@ -195,6 +202,7 @@ static int adopt(struct engine *engine, struct error *err)
     if (container_adopt(engine, err) < 0) {
         return -1;
     }
+    guess_root(engine);
     pool_update(engine);
     return 0;
 }

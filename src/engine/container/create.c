@@ -34,7 +34,8 @@ void pending_finish(struct pending_create *pending, const struct error *error)
     call_done(call, error);
 }
 
-static int check_template(const struct engine *engine, const char *image, struct error *err)
+int template_find(const struct engine *engine, const char *image, struct template_root *ret_root,
+                  struct error *err)
 {
     char path[CONTAINER_PATH_SIZE + ENGINE_TEMPLATE_SIZE + 16];
     struct stat info;
@@ -43,6 +44,8 @@ static int check_template(const struct engine *engine, const char *image, struct
         return error_set(err, ERR_TEMPLATE_NOT_READY, 0, "the image '%s' is not built on this host",
                          image);
     }
+    snprintf(ret_root->image, sizeof(ret_root->image), "%s", image);
+    ret_root->inode = info.st_ino;
     return 0;
 }
 
@@ -86,7 +89,7 @@ static int check(struct engine *engine, const struct engine_create *plan, struct
     if (!kept && plan->keep_disk) {
         return error_set(err, ERR_NOT_RESTORABLE, 0, "no files of sandbox %s are kept", plan->id);
     }
-    return check_template(engine, plan->template_image, err) < 0 ? -1 : check_space(engine, err);
+    return check_space(engine, err);
 }
 
 static void on_disk_made(void *owner, int wait_status)
@@ -149,7 +152,9 @@ void container_create(struct engine *engine, const struct engine_create *plan,
                       struct engine_call *call)
 {
     struct error error = {0};
-    if (check(engine, plan, &error) < 0) {
+    struct template_root root;
+    if (check(engine, plan, &error) < 0 ||
+        template_find(engine, plan->template_image, &root, &error) < 0) {
         call_done(call, &error);
         return;
     }
@@ -162,8 +167,10 @@ void container_create(struct engine *engine, const struct engine_create *plan,
     *pending = (struct pending_create){.plan = *plan,
                                        .call = call,
                                        .engine = engine,
+                                       .root = root,
                                        .started_us = clock_monotonic_us(),
                                        .helper.source.fd = -1};
+    engine->spare_root = root;
     enqueue(engine, pending);
     if (set_disk(pending, &error) < 0) {
         pending_finish(pending, &error);

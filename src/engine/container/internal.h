@@ -33,6 +33,12 @@ enum slot_state {
     SLOT_STATE_COUNT,
 };
 
+/* A template's root directory as it is now; a rebuilt one is another. inode 0: none. */
+struct template_root {
+    char image[ENGINE_TEMPLATE_SIZE];
+    ino_t inode;
+};
+
 /* A create that waits for a slot or for its disk. */
 struct pending_create {
     struct engine_create plan;
@@ -40,6 +46,7 @@ struct pending_create {
     int64_t started_us;
     bool disk_ready;           /* disks/<id>.img exists, or a spare one will do */
     enum disk_source disk;
+    struct template_root root;
     struct engine *engine;
     struct event_child helper; /* makes the disk */
     struct pending_create *next;
@@ -54,6 +61,7 @@ struct slot {
     char interface[SLOT_INTERFACE_SIZE];
     char agent_socket[ENGINE_SOCKET_PATH_SIZE];
     struct record *record;
+    struct template_root root;   /* whose tree is mounted ahead */
     struct event_source socket;  /* to its parked process, until the agent runs */
     struct event_child preparer; /* the process that makes the parked one */
     struct event_child process;  /* the parked one, later the agent */
@@ -84,6 +92,7 @@ struct engine {
     int agent_fd;                         /* sealed copy of the agent's binary */
     int64_t spare_disk_bytes;
     struct cgroup_limits spare_limits;
+    struct template_root spare_root; /* what the last sandbox was made of: likely the next, too */
     struct seccomp_filter filter;
     struct slot *slots[SLOT_COUNT];
     int next_index;
@@ -106,6 +115,8 @@ void slot_move(struct slot *slot, enum slot_state state);
 int slot_prepare(struct slot *slot, struct error *err);
 void slot_start(struct slot *slot, struct pending_create *pending);
 
+bool template_root_equal(const struct template_root *a, const struct template_root *b);
+
 /* pool.c: keeps spares, hands them to creates. */
 void pool_serve(struct engine *engine);       /* hands parked slots to waiting creates */
 void pool_update(struct engine *engine);      /* the same, and prepares what is missing */
@@ -113,6 +124,9 @@ void pool_update_soon(struct engine *engine); /* the same, from the event loop *
 void pool_slot_failed(struct engine *engine, bool network, const struct error *error);
 
 /* create.c */
+/* -1 with err when the image is not built. */
+int template_find(const struct engine *engine, const char *image, struct template_root *ret_root,
+                  struct error *err);
 void container_create(struct engine *engine, const struct engine_create *plan,
                       struct engine_call *call);
 void pending_finish(struct pending_create *pending, const struct error *error);

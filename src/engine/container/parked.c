@@ -109,7 +109,10 @@ static int become_agent(struct parked *parked, const struct slot_plan *plan, str
 
 static int carry_out(struct parked *parked, const struct slot_plan *plan, struct error *err)
 {
-    if (parked_disk_claim(parked, plan, err) < 0) {
+    bool mounted = parked->slot->root.inode != 0;
+    if ((mounted && !plan->root_ready && parked_root_unmount(err) < 0) ||
+        parked_disk_claim(parked, plan, err) < 0 ||
+        (!plan->root_ready && parked_root_mount(parked, plan->template_image, err) < 0)) {
         return -1;
     }
     if (plan->disk == DISK_EXISTING) {
@@ -134,7 +137,9 @@ void parked_run(struct parked *parked)
     struct slot_plan plan;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "atoll-spare");
-    if (parked_mounts_prepare(parked, &error) < 0 || parked_disk_prepare(parked, &error) < 0) {
+    if (parked_mounts_prepare(parked, &error) < 0 || parked_disk_prepare(parked, &error) < 0 ||
+        (parked->slot->root.inode != 0 &&
+         parked_root_mount(parked, parked->slot->root.image, &error) < 0)) {
         parked_report(parked->socket, SLOT_MESSAGE_FAILED, NULL, &error);
         _exit(1);
     }

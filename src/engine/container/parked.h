@@ -29,6 +29,9 @@ int parked_disk_claim(struct parked *parked, const struct slot_plan *plan, struc
 /* parked_mounts.c: a small root with everything that does not depend on the sandbox; later the
  * sandbox's own root. */
 int parked_mounts_prepare(struct parked *parked, struct error *err);
+/* Mounts a template's tree with the mounted disk above it, and takes that away again. */
+int parked_root_mount(struct parked *parked, const char *image, struct error *err);
+int parked_root_unmount(struct error *err);
 int parked_mounts_enter(struct parked *parked, const struct slot_plan *plan, struct error *err);
 
 /* parked.c: the life of the parked process. */

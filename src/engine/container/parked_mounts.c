@@ -6,9 +6,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/openat2.h>
+#include <linux/securebits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -24,12 +27,10 @@ static const char *const own[] = {"/lower", "/disk", "/root", "/images", "/empty
 
 /* Parts that tell about the host or act on it. Missing ones are skipped: kernels differ. */
 static const char *const masked[] = {
-    "/proc/acpi",       "/proc/asound",        "/proc/interrupts",    "/proc/kcore",
-    "/proc/keys",       "/proc/latency_stats", "/proc/sched_debug",   "/proc/scsi",
-    "/proc/timer_list", "/proc/timer_stats",   "/proc/sysrq-trigger", "/proc/kmsg",
-    "/proc/kallsyms",   "/proc/kpagecount",    "/proc/kpageflags",    "/proc/vmallocinfo",
-    "/sys/firmware",    "/sys/devices/virtual/powercap",              "/sys/kernel/debug",
-    "/sys/kernel/security"};
+    "/proc/acpi",          "/proc/asound",     "/proc/interrupts",  "/proc/kcore",
+    "/proc/keys",          "/proc/kallsyms",   "/proc/sched_debug", "/proc/latency_stats",
+    "/proc/scsi",          "/proc/timer_list", "/proc/timer_stats", "/proc/sysrq-trigger",
+    "/sys/devices/virtual/powercap",           "/sys/firmware"};
 
 static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"};
 
@@ -89,7 +90,8 @@ static int make_dev(const struct parked *parked, struct error *err)
         }
     }
     for (size_t i = 0; i < COUNT(links); i++) {
-        if (symlink(links[i].target, links[i].path) < 0) {
+        if (symlink(links[i].target, links[i].path) < 0 ||
+            lchown(links[i].path, parked->uid_base, parked->uid_base) < 0) {
             return error_set(err, ERR_ENGINE, errno, "make %s", links[i].path);
         }
     }
@@ -172,20 +174,47 @@ int parked_mounts_prepare(struct parked *parked, struct error *err)
     return mount_attach(images, "/images", err) < 0 ? -1 : make_kernel_mounts(parked, err);
 }
 
-static int mount_root(const struct parked *parked, const struct slot_plan *plan, struct error *err)
+/* overlayfs works on its layers as who mounted it. Through the id mapping of the disk that must be an
+ * id of the sandbox, with the host's capabilities. */
+static int mount_overlay(const struct parked *parked, struct error *err)
+{
+    if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0) {
+        return error_set(err, ERR_ENGINE, errno, "keep capabilities");
+    }
+    setfsgid(parked->uid_base);
+    setfsuid(parked->uid_base);
+    int result =
+        mount_at("overlay", "/root", MS_NODEV | MS_NOSUID,
+                 "lowerdir=/lower,upperdir=/disk/upper,workdir=/disk/work,redirect_dir=on", err);
+    setfsuid(0);
+    setfsgid(0);
+    if (prctl(PR_SET_SECUREBITS, 0) < 0) {
+        return error_set(err, ERR_ENGINE, errno, "reset the secure bits");
+    }
+    return result;
+}
+
+int parked_root_mount(struct parked *parked, const char *image, struct error *err)
 {
     char template[ENGINE_TEMPLATE_SIZE + 32];
-    snprintf(template, sizeof(template), "/images/%s/rootfs", plan->template_image);
+    snprintf(template, sizeof(template), "/images/%s/rootfs", image);
     auto_close int lower = mount_clone(template, err);
     if (lower < 0) {
-        return error_prefix(err, "template %s", plan->template_image);
+        return error_prefix(err, "template %s", image);
     }
     if (mount_set_attributes(lower, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, parked->userns, err) < 0 ||
         mount_attach(lower, "/lower", err) < 0) {
         return -1;
     }
-    return mount_at("overlay", "/root", MS_NODEV,
-                    "lowerdir=/lower,upperdir=/disk/upper,workdir=/disk/work,redirect_dir=on", err);
+    return mount_overlay(parked, err);
+}
+
+int parked_root_unmount(struct error *err)
+{
+    if (umount2("/root", MNT_DETACH) < 0 || umount2("/lower", MNT_DETACH) < 0) {
+        return error_set(err, ERR_ENGINE, errno, "give back the root mounted ahead");
+    }
+    return 0;
 }
 
 /* A directory directly in the sandbox's root. What is there may be the sandbox's own work: nothing
@@ -208,9 +237,6 @@ int parked_mounts_enter(struct parked *parked, const struct slot_plan *plan, str
     if (plan->memory_bytes != parked->engine->spare_limits.memory_bytes &&
         mount(NULL, "/dev/shm", NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0) {
         return error_set(err, ERR_ENGINE, errno, "set the size of /dev/shm");
-    }
-    if (mount_root(parked, plan, err) < 0) {
-        return -1;
     }
     auto_close int root = open("/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < COUNT(moved); i++) {

@@ -37,6 +37,7 @@ struct slot_plan {
     char hostname[ENGINE_HOSTNAME_SIZE];
     int64_t memory_bytes;
     enum disk_source disk;
+    bool root_ready; /* the root file system was mounted ahead, on the slot's own disk */
     bool network;
 };
 

@@ -1,6 +1,7 @@
 #include "engine/container/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     SPARE_WITHOUT_NETWORK = 1, /* few sandboxes ask for none */
@@ -68,15 +69,26 @@ static int prepare_one(struct engine *engine, bool network)
     return 0;
 }
 
-static struct slot *find_parked(struct engine *engine, bool network)
+bool template_root_equal(const struct template_root *a, const struct template_root *b)
 {
+    return a->inode != 0 && a->inode == b->inode && strcmp(a->image, b->image) == 0;
+}
+
+/* One with the right tree mounted if there is one. */
+static struct slot *find_parked(struct engine *engine, const struct pending_create *pending)
+{
+    bool network = pending->plan.network == ENGINE_NETWORK_EGRESS;
+    struct slot *other = NULL;
     for (int i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = engine->slots[i];
         if (slot && slot->state == SLOT_PARKED && slot->network == network) {
-            return slot;
+            if (template_root_equal(&slot->root, &pending->root)) {
+                return slot;
+            }
+            other = slot;
         }
     }
-    return NULL;
+    return other;
 }
 
 /* First come, first served among those whose disk is ready. */
@@ -84,10 +96,7 @@ static bool serve_one(struct engine *engine)
 {
     for (struct pending_create **link = &engine->pending; *link; link = &(*link)->next) {
         struct pending_create *pending = *link;
-        struct slot *slot =
-            pending->disk_ready
-                ? find_parked(engine, pending->plan.network == ENGINE_NETWORK_EGRESS)
-                : NULL;
+        struct slot *slot = pending->disk_ready ? find_parked(engine, pending) : NULL;
         if (slot) {
             *link = pending->next;
             slot_start(slot, pending);

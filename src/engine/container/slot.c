@@ -220,6 +220,7 @@ int slot_prepare(struct slot *slot, struct error *err)
     struct engine *engine = slot->engine;
     int pair[2];
     record_preparing(slot);
+    slot->root = engine->spare_root;
     FAULT_POINT("host.slot.recorded");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         return error_set(err, ERR_INTERNAL, errno, "make a socket pair");
@@ -272,6 +273,8 @@ void slot_start(struct slot *slot, struct pending_create *pending)
     FAULT_POINT("host.create.recorded");
     struct slot_plan plan = {.memory_bytes = slot->plan.memory_bytes,
                              .disk = pending->disk,
+                             .root_ready = pending->disk == DISK_SPARE &&
+                                           template_root_equal(&slot->root, &pending->root),
                              .network = slot->network};
     memcpy(plan.id, slot->plan.id, sizeof(plan.id));
     memcpy(plan.template_image, slot->plan.template_image, sizeof(plan.template_image));
