@@ -60,7 +60,8 @@ static void metrics_handle(struct request *request)
     auto_buffer struct buffer page = BUFFER_INIT(METRICS_PAGE_MAX);
     struct prometheus_facts facts = {.started_ms = api->started_ms,
                                      .resident_bytes = resident_bytes()};
-    http_server_counters(api->server, &facts.http);
+    /* Not api->server: the first request may come before that is set. */
+    http_server_counters(request_server(request), &facts.http);
     sandboxes_counts(api->sandboxes, &facts.sandboxes);
     if (prometheus_write(&page, &facts)) {
         struct error err = {0};

@@ -85,6 +85,7 @@ int request_client_fd(const struct request *request);
 
 /* What the application hung on the server (struct api *). */
 void *request_application(const struct request *request);
+struct http_server *request_server(const struct request *request);
 
 /* State of a handler between body_begin, body_data and handler; destroy runs when the request ends,
  * whether or not a handler ran. */

@@ -222,6 +222,11 @@ void *request_application(const struct request *request)
     return request->server->application;
 }
 
+struct http_server *request_server(const struct request *request)
+{
+    return request->server;
+}
+
 void request_set_state(struct request *request, void *state, void (*destroy)(void *state))
 {
     assert(!request->state);
