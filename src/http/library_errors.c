@@ -27,6 +27,7 @@ static enum error_code code_of(unsigned status)
 {
     switch (status) {
     case MHD_HTTP_BAD_REQUEST:
+    case MHD_HTTP_INTERNAL_SERVER_ERROR: /* a chunk's head that outgrows the buffer */
         return ERR_LENGTH;
     case MHD_HTTP_CONTENT_TOO_LARGE:
         return ERR_TOO_LARGE;

@@ -55,7 +55,8 @@ def test_dots_stay_inside(shared_sandbox, path):
 def test_names_of_sandboxes_cannot_be_paths(client):
     for name in ("../x", "a/b", "a\\b", ".", "..", "-x", "a\nb", "a\0b", "ünï", "a" * 64, " a", "a "):
         reply = client.post("/sandboxes", {"name": name})
-        assert reply.status_code == 422, (name, reply.text)
+        # JSON with a NUL in it is not taken at all
+        assert reply.status_code == (400 if "\0" in name else 422), (name, reply.text)
 
 
 def test_host_names_come_from_ids_not_from_users(make_sandbox):

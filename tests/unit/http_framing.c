@@ -53,6 +53,10 @@ static const struct attempt refused[] = {
             "POST /echo\0x HTTP/1.1\r\nHost: unit\r\nContent-Length: 2\r\n\r\n{}" NEXT),
     ATTEMPT("bare CR", HEAD "X: a\rContent-Length: 2\r\n\r\n{}" NEXT),
     ATTEMPT("bare LF", HEAD "X: a\nContent-Length: 2\r\n\r\n{}" NEXT),
+    ATTEMPT("folded header", HEAD "X: a\r\n b\r\nContent-Length: 2\r\n\r\n{}" NEXT),
+    ATTEMPT("empty name", HEAD ": x\r\nContent-Length: 2\r\n\r\n{}" NEXT),
+    ATTEMPT("empty name last", HEAD "Content-Length: 2\r\n: x\r\n\r\n{}" NEXT),
+    ATTEMPT("head that ends in a bare LF", HEAD "Content-Length: 2\r\n\n{}" NEXT),
     ATTEMPT("line without colon", HEAD "nonsense\r\nContent-Length: 2\r\n\r\n{}" NEXT),
     ATTEMPT("space in the target",
             "POST /echo x HTTP/1.1\r\nHost: unit\r\nContent-Length: 2\r\n\r\n{}" NEXT),
@@ -91,6 +95,8 @@ static const struct attempt taken[] = {
     ATTEMPT("no body", HEAD "\r\n" NEXT),
     ATTEMPT("absolute form",
             "POST http://unit/echo HTTP/1.1\r\nHost: unit\r\nContent-Length: 2\r\n\r\n{}" NEXT),
+    ATTEMPT("query", "POST /echo?a=b&c=%20d HTTP/1.1\r\nHost: unit\r\nX:y\r\n"
+                     "Content-Length: 2\r\n\r\n{}" NEXT),
     ATTEMPT("empty header", HEAD "X:\r\nContent-Length: 2\r\n\r\n{}" NEXT),
 };
 
