@@ -51,7 +51,7 @@ step()
     shift
     log=$(mktemp "${TMPDIR:-/tmp}/atoll-step.XXXXXX")
     started=$(milliseconds)
-    printf '%-44s' "$title"
+    printf '%-46s' "$title"
     "$@" >"$log" 2>&1 </dev/null &
     pid=$!
     if [ -t 1 ]; then
@@ -72,10 +72,10 @@ show_progress()
     local width=$((${COLUMNS:-80} - 46)) line
     while kill -0 "$1" 2>/dev/null; do
         line=$(tail -n 1 "$3" | tr -cd '[:print:]' | cut -c "1-$((width > 20 ? width : 20))")
-        printf '\r%-44s%s\033[K' "$2" "$line"
+        printf '\r%-46s%s\033[K' "$2" "$line"
         sleep 0.3
     done
-    printf '\r%-44s\033[K' "$2"
+    printf '\r%-46s\033[K' "$2"
 }
 
 # --- instances ---
