@@ -1,8 +1,8 @@
 /* Request bodies: refused by their announced size, collected and parsed as JSON, or passed on. */
+#include "http/json_body.h"
 #include "http/request.h"
 
 #include <errno.h>
-#include <string.h>
 
 static size_t json_max(const struct request *request)
 {
@@ -61,58 +61,11 @@ int body_data(struct request *request, const char *bytes, size_t length, struct 
     return 0;
 }
 
-/* The parser and our own walks over a document recurse: their stack is what this bounds. */
-static bool is_too_deep(const char *text, size_t length)
-{
-    int depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < length; i++) {
-        char c = text[i];
-        if (in_string) {
-            i += c == '\\';
-            in_string = c != '"';
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > JSON_DEPTH_MAX) {
-                return true;
-            }
-        } else if (c == '}' || c == ']') {
-            depth--;
-        }
-    }
-    return false;
-}
-
-static int parse_json(struct request *request, struct error *err)
-{
-    const char *text = request->body.data;
-    size_t length = request->body.length;
-    if (is_too_deep(text, length)) {
-        return error_set(err, ERR_INVALID_JSON, 0, "the JSON is nested deeper than %d levels",
-                         JSON_DEPTH_MAX);
-    }
-    json_error_t problem;
-    request->json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
-    if (!request->json) {
-        return error_set(err, ERR_INVALID_JSON, 0, "line %d, column %d: %s", problem.line,
-                         problem.column, problem.text);
-    }
-    if (!json_is_object(request->json)) {
-        return error_set(err, ERR_INVALID_JSON, 0, "the body must be a JSON object");
-    }
-    return 0;
-}
-
 int body_end(struct request *request, struct error *err)
 {
     if (request->match.route->body != BODY_JSON) {
         return 0;
     }
-    const char *text = request->body.data;
-    if (!text || strspn(text, " \t\r\n") == request->body.length) {
-        request->json = json_object();
-        return request->json ? 0 : error_set(err, ERR_INTERNAL, 0, "out of memory");
-    }
-    return parse_json(request, err);
+    request->json = json_body_parse(request->body.data, request->body.length, err);
+    return request->json ? 0 : -1;
 }

@@ -18,7 +18,6 @@ enum {
     HEADERS_MAX = 100,        /* header fields */
     QUERY_ARGUMENTS_MAX = 64,
     BODY_IGNORED_MAX = 64 * 1024, /* body of a request that needs none, or that failed already */
-    JSON_DEPTH_MAX = 64,
 };
 
 struct http_server {
