@@ -113,7 +113,8 @@ static void remove_stray_files(struct engine *engine, const char *path, bool dis
     while (directory && (entry = readdir(directory))) {
         const char *name = entry->d_name, *end = strrchr(name, '.');
         int index;
-        bool stray = disks ? (sscanf(name, "slot-%d.img", &index) == 1 &&
+        bool stray = disks ? ((sscanf(name, "slot-%d.img", &index) == 1 ||
+                               sscanf(name, "trash-%d.img", &index) == 1) &&
                               (index < 0 || index >= SLOT_COUNT || !engine->slots[index])) ||
                                  (end && strcmp(end, ".tmp") == 0)
                            : name[0] != '.' && !socket_in_use(engine, name);
@@ -136,6 +137,7 @@ int container_adopt(struct engine *engine, struct error *err)
     cgroup_each(&engine->cgroups, engine->cgroup_top, remove_unknown_group, engine);
     remove_stray_files(engine, engine->disks_path, true);
     remove_stray_files(engine, engine->agent_path, false);
+    trash_collect(engine);
     FAULT_POINT("host.adopt.done");
     return 0;
 }

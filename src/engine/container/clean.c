@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "linux/loop_device.h"
+#include "linux/process.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +16,23 @@ enum { POLL_MIN_MS = 1, POLL_MAX_MS = 100, LATE_MS = 30 * 1000 };
 static bool disk_released(const struct slot *slot)
 {
     char path[CONTAINER_PATH_SIZE];
-    if (slot->helper.source.fd >= 0) {
-        return false;
+    if (slot->helper.source.fd >= 0 || slot->record->discard_disk) {
+        return slot->record->discard_disk; /* nobody waits for a disk that is to go */
     }
-    return slot->record->discard_disk || slot->record->loop_number < 0 || !slot->plan.id[0] ||
+    return slot->record->loop_number < 0 || !slot->plan.id[0] ||
            !loop_holds(slot->record->loop_number, disk_path(slot->engine, slot->plan.id, path));
+}
+
+/* A stop is answered when the host's disk has the files. */
+static void write_back(struct slot *slot)
+{
+    pid_t pid = process_fork_helper();
+    if (pid == 0) {
+        _exit(disk_write_back(slot->engine, slot->plan.id) < 0);
+    }
+    if (pid > 0) {
+        event_child_add(slot->engine->context.loop, &slot->helper, pid, slot_helper_done, slot);
+    }
 }
 
 static bool interface_gone(const struct slot *slot)
@@ -49,6 +62,7 @@ static void give_back(struct slot *slot)
 {
     struct engine *engine = slot->engine;
     event_child_remove(&slot->preparer);
+    trash_release_slot_disk(slot);
     memset(slot->record->id, 0, sizeof(slot->record->id));
     record_set_state(slot->record, RECORD_FREE);
     engine->slots[slot->index] = NULL;
@@ -59,7 +73,13 @@ static void give_back(struct slot *slot)
 static void poll_clean(void *owner)
 {
     struct slot *slot = owner;
-    if (!slot->disk_released && disk_released(slot)) {
+    bool released = slot->disk_released || disk_released(slot);
+    if (released && !slot->written_back && slot->end_calls && !slot->record->discard_disk) {
+        slot->written_back = true;
+        write_back(slot);
+        released = false;
+    }
+    if (!slot->disk_released && released) {
         slot->disk_released = true;
         FAULT_POINT("host.destroy.released");
         answer(slot);
@@ -68,7 +88,8 @@ static void poll_clean(void *owner)
     if (!cgroups_gone) {
         cgroup_kill(&slot->engine->cgroups, slot->cgroup);
     }
-    if (slot->disk_released && cgroups_gone && interface_gone(slot)) {
+    if (slot->disk_released && cgroups_gone && interface_gone(slot) &&
+        !trash_holds_slot_disk(slot)) {
         give_back(slot);
         return;
     }

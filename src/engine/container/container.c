@@ -111,10 +111,13 @@ static int probe_host(struct engine *engine, struct error *err)
         return error_set(err, ERR_HOST_UNSUPPORTED, errno,
                          "the host has no loop devices (/dev/loop-control; modprobe loop)");
     }
-    return cgroup_detect(&engine->cgroups, err) < 0 ||
-                   cgroup_make_top(&engine->cgroups, engine->cgroup_top, err) < 0 ||
+    if (cgroup_detect(&engine->cgroups, err) < 0) {
+        return -1;
+    }
+    cgroup_favor_changes(&engine->cgroups);
+    return cgroup_make_top(&engine->cgroups, engine->cgroup_top, err) < 0 ||
                    seccomp_filter_build(&engine->filter, err) < 0 ||
-                   disk_make_golden(engine, err) < 0
+                   disk_make_golden(engine, engine->spare_disk_bytes, err) < 0
                ? -1
                : 0;
 }
@@ -125,6 +128,8 @@ static void free_engine(struct engine *engine)
         return;
     }
     event_timer_clear(engine->context.loop, &engine->refill);
+    event_timer_clear(engine->context.loop, &engine->trash_timer);
+    event_child_remove(&engine->trash_helper);
     seccomp_filter_free(&engine->filter);
     records_close(engine->records);
     close_fd(engine->agent_fd);
@@ -163,6 +168,7 @@ static struct engine *container_open(const struct engine_context *context, struc
     }
     engine->context = *context;
     engine->agent_fd = -1;
+    engine->trash_helper.source.fd = -1;
     snprintf(engine->cgroup_top, sizeof(engine->cgroup_top), "atoll-%d", context->instance);
     set_spare_sizes(engine);
     char path[CONTAINER_PATH_SIZE];

@@ -92,14 +92,15 @@ static int check(struct engine *engine, const struct engine_create *plan, struct
     return check_space(engine, err);
 }
 
-static void on_disk_made(void *owner, int wait_status)
+static void on_disk_ready(void *owner, int wait_status)
 {
     struct pending_create *pending = owner;
     struct engine *engine = pending->engine;
     if (wait_status != 0) {
         struct error error;
-        error_set(&error, ERR_CAPACITY, 0, "cannot make a disk of %lld MiB",
-                  (long long)(pending->plan.disk_bytes / (1024 * 1024)));
+        error_set(&error, pending->plan.keep_disk ? ERR_NOT_RESTORABLE : ERR_CAPACITY, 0,
+                  "cannot %s the disk of %s", pending->plan.keep_disk ? "repair" : "make",
+                  pending->plan.id);
         pending_finish(pending, &error);
         return;
     }
@@ -107,34 +108,22 @@ static void on_disk_made(void *owner, int wait_status)
     pool_update(engine);
 }
 
-/* A disk of another size than the spare ones is made for the request, by a helper. */
-static int make_disk(struct pending_create *pending, struct error *err)
+/* A disk of another size than the spare ones is made, one that the machine's end left behind is
+ * checked, by a helper. */
+int pending_prepare_disk(struct pending_create *pending, struct error *err)
 {
     pid_t pid = process_fork_helper();
     if (pid == 0) {
-        char file[ID_SIZE + 8];
         struct error error = {0};
-        snprintf(file, sizeof(file), "%s.img", pending->plan.id);
-        _exit(disk_make(pending->engine, file, pending->plan.disk_bytes, &error) < 0);
+        const struct engine_create *plan = &pending->plan;
+        int failed = plan->keep_disk
+                         ? disk_check(pending->engine, plan->id, &error)
+                         : disk_make(pending->engine, plan->id, plan->disk_bytes, &error);
+        _exit(failed < 0);
     }
     if (pid < 0 || event_child_add(pending->engine->context.loop, &pending->helper, pid,
-                                   on_disk_made, pending) < 0) {
+                                   on_disk_ready, pending) < 0) {
         return error_set(err, ERR_INTERNAL, errno, "fork");
-    }
-    return 0;
-}
-
-static int set_disk(struct pending_create *pending, struct error *err)
-{
-    if (pending->plan.keep_disk) {
-        pending->disk = DISK_EXISTING;
-        pending->disk_ready = true;
-    } else if (pending->plan.disk_bytes == pending->engine->spare_disk_bytes) {
-        pending->disk = DISK_SPARE;
-        pending->disk_ready = true;
-    } else {
-        pending->disk = DISK_EXISTING;
-        return make_disk(pending, err);
     }
     return 0;
 }
@@ -170,9 +159,9 @@ void container_create(struct engine *engine, const struct engine_create *plan,
                                        .root = root,
                                        .started_us = clock_monotonic_us(),
                                        .helper.source.fd = -1};
-    engine->spare_root = root;
     enqueue(engine, pending);
-    if (set_disk(pending, &error) < 0) {
+    pending->disk_ready = plan->keep_disk && !disk_needs_check(engine, plan->id);
+    if (plan->keep_disk && !pending->disk_ready && pending_prepare_disk(pending, &error) < 0) {
         pending_finish(pending, &error);
         return;
     }

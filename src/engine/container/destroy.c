@@ -7,28 +7,17 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 
-/* From fs/ext4/ext4.h: stop writing, now and for ever; what was not written is dropped. */
-#define EXT4_IOC_SHUTDOWN           _IOR('X', 125, uint32_t)
-#define EXT4_GOING_FLAGS_NOLOGFLUSH 2
-
-/* Takes the image's names away; the kernel frees it when its device goes. */
 static void discard_disk(struct slot *slot)
 {
-    char spare[ID_SIZE], path[CONTAINER_PATH_SIZE];
-    uint32_t flags = EXT4_GOING_FLAGS_NOLOGFLUSH;
-    if (slot->disk_fd >= 0) {
-        ioctl(slot->disk_fd, EXT4_IOC_SHUTDOWN, &flags);
-    }
-    if (slot->plan.id[0]) {
-        unlink(disk_path(slot->engine, slot->plan.id, path));
-    }
+    char spare[ID_SIZE];
+    disk_shut_down(slot->disk_fd);
     snprintf(spare, sizeof(spare), "slot-%d", slot->index);
-    unlink(disk_path(slot->engine, spare, path));
+    trash_slot_disk(slot, slot->plan.id[0] && disk_exists(slot->engine, slot->plan.id)
+                              ? slot->plan.id
+                              : spare);
 }
 
 /* Closing the last descriptor of a file system unmounts it, which writes what is dirty. While the
@@ -117,30 +106,32 @@ void slot_end(struct slot *slot, bool discard)
     }
 }
 
-static void describe_end(const struct slot *slot, int wait_status, bool out_of_memory,
-                         struct engine_ended *ended)
+static void describe_end(const struct slot *slot, int wait_status, struct engine_ended *ended)
 {
+    char *reason = ended->reason;
     memcpy(ended->id, slot->plan.id, sizeof(ended->id));
-    if (out_of_memory) {
-        snprintf(ended->reason, sizeof(ended->reason),
-                 "the sandbox used all of its memory and the kernel killed its first process");
-    } else if (wait_status < 0) {
-        snprintf(ended->reason, sizeof(ended->reason), "the sandbox's first process ended");
+    if (wait_status < 0) {
+        snprintf(reason, ENGINE_REASON_SIZE, "the sandbox's first process ended");
     } else if (WIFSIGNALED(wait_status)) {
-        snprintf(ended->reason, sizeof(ended->reason),
+        snprintf(reason, ENGINE_REASON_SIZE,
                  "the sandbox's first process was killed by signal %d (SIG%s)",
                  WTERMSIG(wait_status), sigabbrev_np(WTERMSIG(wait_status)));
     } else {
-        snprintf(ended->reason, sizeof(ended->reason),
-                 "the sandbox's first process exited with status %d", WEXITSTATUS(wait_status));
+        snprintf(reason, ENGINE_REASON_SIZE, "the sandbox's first process exited with status %d",
+                 WEXITSTATUS(wait_status));
+    }
+    size_t used = strlen(reason);
+    if (ended->oom_kills > 0) {
+        snprintf(reason + used, ENGINE_REASON_SIZE - used,
+                 "; the kernel killed %lld of its processes because its memory was used up",
+                 (long long)ended->oom_kills);
     }
 }
 
 static void report_end(struct slot *slot, int wait_status)
 {
     struct engine_ended ended = {.oom_kills = slot_oom_kills(slot)};
-    bool killed = wait_status < 0 || (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL);
-    describe_end(slot, wait_status, killed && ended.oom_kills > 0, &ended);
+    describe_end(slot, wait_status, &ended);
     log_warn("sandbox.ended", "id=%s oom_kills=%lld reason=%s", ended.id,
              (long long)ended.oom_kills, ended.reason);
     slot->engine->context.on_ended(slot->engine->context.owner, &ended);
@@ -163,44 +154,6 @@ void slot_on_process_exit(void *owner, int wait_status)
         /* Before it ran: the end of its connection tells, with the reason that it sent. */
         break;
     }
-}
-
-/* The files of a sandbox that is not there, removed by a helper since that may take a while. */
-struct removal {
-    struct event_child helper;
-    struct engine_call *call;
-};
-
-static void on_removed(void *owner, int wait_status)
-{
-    struct removal *removal = owner;
-    struct engine_call *call = removal->call;
-    struct error error;
-    free(removal);
-    if (wait_status != 0) {
-        error_set(&error, ERR_ENGINE, 0, "the sandbox's disk cannot be removed");
-    }
-    call_done(call, wait_status == 0 ? NULL : &error);
-}
-
-static int remove_kept(struct engine *engine, const char *id, struct engine_call *call)
-{
-    struct removal *removal = calloc(1, sizeof(*removal));
-    if (!removal) {
-        return -1;
-    }
-    *removal = (struct removal){.helper.source.fd = -1, .call = call};
-    pid_t pid = process_fork_helper();
-    if (pid == 0) {
-        char path[CONTAINER_PATH_SIZE];
-        _exit(unlink(disk_path(engine, id, path)) < 0);
-    }
-    if (pid < 0 || event_child_add(engine->context.loop, &removal->helper, pid, on_removed,
-                                   removal) < 0) {
-        free(removal);
-        return -1;
-    }
-    return 0;
 }
 
 static void cancel_pending(struct engine *engine, const char *id)
@@ -229,11 +182,8 @@ void container_destroy(struct engine *engine, const char *id, bool keep_disk,
         return;
     }
     cancel_pending(engine, id);
-    if (keep_disk || !disk_exists(engine, id)) {
-        call_done(call, NULL);
-    } else if (remove_kept(engine, id, call) < 0) {
-        struct error error;
-        error_set(&error, ERR_INTERNAL, errno, "fork");
-        call_done(call, &error);
+    if (!keep_disk) {
+        trash_disk(engine, id);
     }
+    call_done(call, NULL);
 }

@@ -3,14 +3,17 @@
 #include "base/cleanup.h"
 #include "linux/process.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 /*
- * A sandbox's disk is a sparse ext4 image with the directories that overlayfs needs. The default size
- * is made once ("golden") and copied, since a copy is cheaper than mkfs.
+ * A sandbox's disk is a sparse ext4 image with the directories that overlayfs needs. Usual sizes are
+ * made once ("golden") and copied, since a copy is cheaper than mke2fs.
  */
 char *disk_path(const struct engine *engine, const char *id, char path[CONTAINER_PATH_SIZE])
 {
@@ -22,6 +25,18 @@ bool disk_exists(const struct engine *engine, const char *id)
 {
     char path[CONTAINER_PATH_SIZE];
     return access(disk_path(engine, id, path), F_OK) == 0;
+}
+
+/* From fs/ext4/ext4.h. */
+#define EXT4_IOC_SHUTDOWN           _IOR('X', 125, uint32_t)
+#define EXT4_GOING_FLAGS_NOLOGFLUSH 2
+
+void disk_shut_down(int root_fd)
+{
+    uint32_t flags = EXT4_GOING_FLAGS_NOLOGFLUSH;
+    if (root_fd >= 0) {
+        ioctl(root_fd, EXT4_IOC_SHUTDOWN, &flags);
+    }
 }
 
 /* The directory whose content mke2fs puts into the image. */
@@ -55,40 +70,139 @@ static int flush(const char *path, struct error *err)
     return fd < 0 || fsync(fd) < 0 ? error_set(err, ERR_CAPACITY, errno, "write %s", path) : 0;
 }
 
-int disk_make(const struct engine *engine, const char *file, int64_t bytes, struct error *err)
+static char *golden_name(int64_t bytes, char name[64])
 {
-    char content[CONTAINER_PATH_SIZE], path[CONTAINER_PATH_SIZE], temporary[CONTAINER_PATH_SIZE + 8];
-    snprintf(path, sizeof(path), "%s/%s", engine->disks_path, file);
-    snprintf(temporary, sizeof(temporary), "%s.tmp", path);
+    snprintf(name, 64, "golden-%" PRId64 ".img", bytes);
+    return name;
+}
+
+static int make_file_system(const struct engine *engine, const char *image, struct error *err)
+{
+    char content[CONTAINER_PATH_SIZE];
     /* No reserved blocks and an inode for each 8 KiB: many small files are what package managers
      * make. A small journal keeps the files through a crash of the machine. */
     const char *const command[] = {
         "mke2fs", "-t", "ext4", "-F", "-q", "-m", "0", "-i", "8192", "-I", "256", "-J", "size=8",
         "-O", "^resize_inode", "-E",
-        "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0", "-d", content, temporary,
+        "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0", "-d", content, image,
         NULL};
-    if (make_content(engine, content, err) < 0 || make_sparse(temporary, bytes, err) < 0) {
+    if (make_content(engine, content, err) < 0) {
         return -1;
     }
     if (process_run(command, NULL, err) < 0) {
-        unlink(temporary);
         return error_hint(err, "Install e2fsprogs: apt-get install e2fsprogs.");
     }
-    if (flush(temporary, err) < 0) {
-        unlink(temporary);
-        return -1;
-    }
-    return rename(temporary, path) < 0 ? error_set(err, ERR_CAPACITY, errno, "make %s", path) : 0;
+    return 0;
 }
 
-int disk_make_golden(const struct engine *engine, struct error *err)
+int disk_make_golden(const struct engine *engine, int64_t bytes, struct error *err)
 {
-    char file[64], path[CONTAINER_PATH_SIZE];
+    char name[64], path[CONTAINER_PATH_SIZE + 64], temporary[CONTAINER_PATH_SIZE + 96];
     struct stat info;
-    snprintf(file, sizeof(file), "golden-%" PRId64 ".img", engine->spare_disk_bytes);
-    snprintf(path, sizeof(path), "%s/%s", engine->disks_path, file);
-    if (stat(path, &info) == 0 && info.st_size == engine->spare_disk_bytes) {
+    snprintf(path, sizeof(path), "%s/%s", engine->disks_path, golden_name(bytes, name));
+    if (stat(path, &info) == 0 && info.st_size == bytes) {
         return 0;
     }
-    return disk_make(engine, file, engine->spare_disk_bytes, err);
+    snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, getpid());
+    if (make_sparse(temporary, bytes, err) < 0 ||
+        make_file_system(engine, temporary, err) < 0 || flush(temporary, err) < 0 ||
+        rename(temporary, path) < 0) {
+        unlink(temporary);
+        return error_prefix(err, "make a disk of %" PRId64 " bytes", bytes);
+    }
+    return 0;
+}
+
+/* Copies what is not a hole. 0, or -1 with errno. */
+static int copy_data(int from, int to, off_t length)
+{
+    off_t at = 0;
+    while ((at = lseek(from, at, SEEK_DATA)) >= 0 && at < length) {
+        off_t end = lseek(from, at, SEEK_HOLE), target = at;
+        while (end > 0 && at < end) {
+            if (copy_file_range(from, &at, to, &target, (size_t)(end - at), 0) <= 0) {
+                return -1;
+            }
+        }
+    }
+    return at < 0 && errno != ENXIO ? -1 : 0;
+}
+
+int disk_copy_golden(int directory_fd, int64_t bytes, int image_fd, struct error *err)
+{
+    char name[64];
+    auto_close int golden =
+        openat(directory_fd, golden_name(bytes, name), O_RDONLY | O_CLOEXEC);
+    if (golden < 0) {
+        return error_set(err, ERR_ENGINE, errno, "open %s", name);
+    }
+    if (ioctl(image_fd, FICLONE, golden) == 0) {
+        return 0;
+    }
+    if (ftruncate(image_fd, (off_t)bytes) < 0 ||
+        copy_data(golden, image_fd, (off_t)bytes) < 0) {
+        return error_set(err, errno == ENOSPC ? ERR_CAPACITY : ERR_ENGINE, errno, "copy %s", name);
+    }
+    return 0;
+}
+
+/* Was the machine stopped while it was mounted? The file system's own flag says so. */
+static bool needs_check(int image_fd)
+{
+    enum { FEATURE_INCOMPAT_OFFSET = 1024 + 0x60, INCOMPAT_RECOVER = 0x4 };
+    uint32_t features = 0;
+    return pread(image_fd, &features, sizeof(features), FEATURE_INCOMPAT_OFFSET) ==
+               (ssize_t)sizeof(features) &&
+           (le32toh(features) & INCOMPAT_RECOVER);
+}
+
+bool disk_needs_check(const struct engine *engine, const char *id)
+{
+    char path[CONTAINER_PATH_SIZE];
+    auto_close int image = open(disk_path(engine, id, path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return image >= 0 && needs_check(image);
+}
+
+int disk_check(const struct engine *engine, const char *id, struct error *err)
+{
+    char path[CONTAINER_PATH_SIZE];
+    const char *const command[] = {"e2fsck", "-fy", disk_path(engine, id, path), NULL};
+    /* What it repairs it reports by its status, so what counts is whether it can be mounted now. */
+    process_run(command, NULL, err);
+    return disk_needs_check(engine, id)
+               ? error_set(err, ERR_NOT_RESTORABLE, 0, "the files of %s are damaged", id)
+               : 0;
+}
+
+int disk_write_back(const struct engine *engine, const char *id)
+{
+    char path[CONTAINER_PATH_SIZE];
+    auto_close int image = open(disk_path(engine, id, path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return image < 0 || fsync(image) < 0 ? -1 : 0;
+}
+
+bool disk_size_usual(int64_t bytes)
+{
+    const int64_t gibibyte = INT64_C(1) << 30;
+    return bytes % gibibyte == 0;
+}
+
+int disk_make(const struct engine *engine, const char *id, int64_t bytes, struct error *err)
+{
+    char path[CONTAINER_PATH_SIZE];
+    disk_path(engine, id, path);
+    if (make_sparse(path, bytes, err) < 0) {
+        return -1;
+    }
+    if (!disk_size_usual(bytes)) {
+        return make_file_system(engine, path, err);
+    }
+    auto_close int directory = open(engine->disks_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_close int image = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (directory < 0 || image < 0) {
+        return error_set(err, ERR_ENGINE, errno, "open %s", path);
+    }
+    return disk_make_golden(engine, bytes, err) < 0
+               ? -1
+               : disk_copy_golden(directory, bytes, image, err);
 }

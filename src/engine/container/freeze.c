@@ -51,7 +51,7 @@ static void write_files(struct slot *slot)
         char path[64];
         snprintf(path, sizeof(path), "/proc/%d/root", slot->record->pid);
         auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        _exit(fd < 0 || syncfs(fd) < 0);
+        _exit(fd < 0 || syncfs(fd) < 0 || disk_write_back(slot->engine, slot->plan.id) < 0);
     }
     if (pid < 0 ||
         event_child_add(slot->engine->context.loop, &slot->helper, pid, on_written, slot) < 0) {

@@ -44,8 +44,7 @@ struct pending_create {
     struct engine_create plan;
     struct engine_call *call;
     int64_t started_us;
-    bool disk_ready;           /* disks/<id>.img exists, or a spare one will do */
-    enum disk_source disk;
+    bool disk_ready;           /* disks/<id>.img exists and can be mounted */
     struct template_root root;
     struct engine *engine;
     struct event_child helper; /* makes the disk */
@@ -62,6 +61,7 @@ struct slot {
     char agent_socket[ENGINE_SOCKET_PATH_SIZE];
     struct record *record;
     struct template_root root;   /* whose tree is mounted ahead */
+    int64_t disk_bytes;          /* of the disk made ahead */
     struct event_source socket;  /* to its parked process, until the agent runs */
     struct event_child preparer; /* the process that makes the parked one */
     struct event_child process;  /* the parked one, later the agent */
@@ -69,6 +69,7 @@ struct slot {
     int disk_fd;                 /* of the disk's file system, to shut it down; -1 after adoption */
     struct error error;          /* why preparing or starting failed */
     bool executing;
+    bool written_back;           /* CLEANING: the write-back of a stop has begun */
     bool disk_released;          /* CLEANING: its image may be used again */
     int64_t parked_us;           /* when it became a spare */
     int64_t since_ms;            /* when the state that polls began */
@@ -90,14 +91,18 @@ struct engine {
     char agent_path[CONTAINER_PATH_SIZE]; /* directory of the agents' sockets */
     char stage_path[CONTAINER_PATH_SIZE]; /* empty directory to mount on */
     int agent_fd;                         /* sealed copy of the agent's binary */
-    int64_t spare_disk_bytes;
     struct cgroup_limits spare_limits;
-    struct template_root spare_root; /* what the last sandbox was made of: likely the next, too */
+    /* What the last sandbox was made of: the next one is likely to be alike. */
+    struct template_root spare_root;
+    int64_t spare_disk_bytes;
     struct seccomp_filter filter;
     struct slot *slots[SLOT_COUNT];
     int next_index;
     struct pending_create *pending;
     struct event_timer refill;
+    struct event_timer trash_timer;
+    struct event_child trash_helper;
+    bool trash_waits; /* more came while the helper ran */
     bool closing, closing_everything;
     struct engine_call *close_call;
 };
@@ -129,6 +134,8 @@ int template_find(const struct engine *engine, const char *image, struct templat
                   struct error *err);
 void container_create(struct engine *engine, const struct engine_create *plan,
                       struct engine_call *call);
+/* Starts to make or check disks/<id>.img for it. */
+int pending_prepare_disk(struct pending_create *pending, struct error *err);
 void pending_finish(struct pending_create *pending, const struct error *error);
 bool pending_has(const struct engine *engine, const char *id);
 
@@ -166,9 +173,31 @@ void prepare_run(const struct engine *engine, const struct slot *slot, int socke
 /* disk.c */
 char *disk_path(const struct engine *engine, const char *id, char path[CONTAINER_PATH_SIZE]);
 bool disk_exists(const struct engine *engine, const char *id);
-/* Blocks for some milliseconds: for start-up and helpers. */
-int disk_make(const struct engine *engine, const char *file, int64_t bytes, struct error *err);
-int disk_make_golden(const struct engine *engine, struct error *err);
+/* Makes sure that the image of that size is there from which disk_copy_golden copies. These block for
+ * some milliseconds: for start-up and helpers. */
+int disk_make_golden(const struct engine *engine, int64_t bytes, struct error *err);
+/* Fills an empty file with a disk of that size. directory_fd: of the disks. */
+int disk_copy_golden(int directory_fd, int64_t bytes, int image_fd, struct error *err);
+/* Was the machine stopped while the disk was mounted? Then it is to be checked before its next use. */
+bool disk_needs_check(const struct engine *engine, const char *id);
+int disk_check(const struct engine *engine, const char *id, struct error *err);
+/* Waits until the host's disk has the image. 0 or -1. */
+int disk_write_back(const struct engine *engine, const char *id);
+/* Ends all writing to the mounted disk, dropping what was not written. root_fd may be -1. */
+void disk_shut_down(int root_fd);
+/* Is a golden image of that size kept? */
+bool disk_size_usual(int64_t bytes);
+/* Makes disks/<id>.img. */
+int disk_make(const struct engine *engine, const char *id, int64_t bytes, struct error *err);
+
+/* trash.c: gets rid of images without making anybody wait. */
+void trash_collect(struct engine *engine);
+/* An image that no loop device holds. */
+void trash_disk(struct engine *engine, const char *id);
+/* The slot's image, by its present name, until the slot's loop device has let go. */
+void trash_slot_disk(const struct slot *slot, const char *id);
+bool trash_holds_slot_disk(const struct slot *slot);
+void trash_release_slot_disk(struct slot *slot);
 
 /* container.c: a slot was given back; the engine may now be closed. */
 void container_check_closed(struct engine *engine);

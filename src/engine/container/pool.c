@@ -74,33 +74,63 @@ bool template_root_equal(const struct template_root *a, const struct template_ro
     return a->inode != 0 && a->inode == b->inode && strcmp(a->image, b->image) == 0;
 }
 
-/* One with the right tree mounted if there is one. */
+static bool disk_fits(const struct slot *slot, const struct pending_create *pending)
+{
+    return !pending->plan.keep_disk && slot->disk_bytes == pending->plan.disk_bytes;
+}
+
+/* The one that leaves least to do, or NULL. */
 static struct slot *find_parked(struct engine *engine, const struct pending_create *pending)
 {
     bool network = pending->plan.network == ENGINE_NETWORK_EGRESS;
-    struct slot *other = NULL;
+    struct slot *best = NULL;
+    int best_score = -1;
     for (int i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = engine->slots[i];
         if (slot && slot->state == SLOT_PARKED && slot->network == network) {
-            if (template_root_equal(&slot->root, &pending->root)) {
-                return slot;
+            int score = 2 * disk_fits(slot, pending) +
+                        template_root_equal(&slot->root, &pending->root);
+            if (score > best_score) {
+                best = slot;
+                best_score = score;
             }
-            other = slot;
         }
     }
-    return other;
+    return best;
 }
 
-/* First come, first served among those whose disk is ready. */
+/* Starts a create that has all it needs. A disk unlike the spare ones is made first. */
+static bool serve(struct pending_create *pending)
+{
+    struct engine *engine = pending->engine;
+    struct slot *slot = find_parked(engine, pending);
+    struct error error;
+    bool helper_runs = pending->helper.source.fd >= 0;
+    if (!slot || helper_runs) {
+        return false;
+    }
+    if (!pending->disk_ready && !disk_fits(slot, pending)) {
+        if (pending_prepare_disk(pending, &error) < 0) {
+            pending_finish(pending, &error);
+            return true;
+        }
+        return false;
+    }
+    struct pending_create **link = &engine->pending;
+    while (*link != pending) {
+        link = &(*link)->next;
+    }
+    *link = pending->next;
+    slot_start(slot, pending);
+    free(pending);
+    return true;
+}
+
+/* First come, first served among those whose disk is ready. True when the queue has changed. */
 static bool serve_one(struct engine *engine)
 {
-    for (struct pending_create **link = &engine->pending; *link; link = &(*link)->next) {
-        struct pending_create *pending = *link;
-        struct slot *slot = pending->disk_ready ? find_parked(engine, pending) : NULL;
-        if (slot) {
-            *link = pending->next;
-            slot_start(slot, pending);
-            free(pending);
+    for (struct pending_create *pending = engine->pending; pending; pending = pending->next) {
+        if (serve(pending)) {
             return true;
         }
     }

@@ -123,6 +123,7 @@ static void started(struct slot *slot)
     snprintf(call->created.boot_path, sizeof(call->created.boot_path), "%s",
              slot->parked_us <= slot->started_us ? "warm" : "cold");
     call_done(call, NULL);
+    trash_collect(slot->engine); /* the spare disk, if another was wanted */
 }
 
 static void keep_descriptor(struct slot *slot, struct msghdr *head)
@@ -221,6 +222,7 @@ int slot_prepare(struct slot *slot, struct error *err)
     int pair[2];
     record_preparing(slot);
     slot->root = engine->spare_root;
+    slot->disk_bytes = engine->spare_disk_bytes;
     FAULT_POINT("host.slot.recorded");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         return error_set(err, ERR_INTERNAL, errno, "make a socket pair");
@@ -263,8 +265,20 @@ static int set_limits(const struct slot *slot, struct error *err)
     return cgroup_limit(&engine->cgroups, slot->cgroup, &limits, err);
 }
 
+/* The next spares are made for another one like this. */
+static void expect_alike(struct engine *engine, const struct slot *slot,
+                         const struct pending_create *pending)
+{
+    int64_t bytes = pending->plan.disk_bytes;
+    engine->spare_root = pending->root;
+    if (!pending->plan.keep_disk && (bytes == slot->disk_bytes || disk_size_usual(bytes))) {
+        engine->spare_disk_bytes = bytes;
+    }
+}
+
 void slot_start(struct slot *slot, struct pending_create *pending)
 {
+    expect_alike(slot->engine, slot, pending);
     slot->plan = pending->plan;
     slot->call = pending->call;
     slot->started_us = pending->started_us;
@@ -272,8 +286,8 @@ void slot_start(struct slot *slot, struct pending_create *pending)
     slot_move(slot, SLOT_STARTING);
     FAULT_POINT("host.create.recorded");
     struct slot_plan plan = {.memory_bytes = slot->plan.memory_bytes,
-                             .disk = pending->disk,
-                             .root_ready = pending->disk == DISK_SPARE &&
+                             .disk = pending->disk_ready ? DISK_EXISTING : DISK_SPARE,
+                             .root_ready = !pending->disk_ready &&
                                            template_root_equal(&slot->root, &pending->root),
                              .network = slot->network};
     memcpy(plan.id, slot->plan.id, sizeof(plan.id));
