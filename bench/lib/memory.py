@@ -47,3 +47,28 @@ def descendants(pid):
         found |= more
         grown = bool(more)
     return found - {pid}
+
+
+def _memory_cgroup(pid):
+    """The directory that accounts the process's memory, on v1, hybrid and v2 hosts; or None."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8") as lines:
+            rows = [line.strip().split(":", 2) for line in lines]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    for _, controllers, path in rows:
+        if "memory" in controllers.split(","):
+            return f"/sys/fs/cgroup/memory{path}"
+    return next((f"/sys/fs/cgroup{path}" for number, _, path in rows if number == "0"), None)
+
+
+def cgroups_kb(pids):
+    """What the kernel charges to the processes' control groups: their pages, caches and kernel objects."""
+    total = 0
+    for directory in {_memory_cgroup(pid) for pid in pids} - {None}:
+        for name in ("memory.current", "memory.usage_in_bytes"):
+            if os.path.exists(f"{directory}/{name}"):
+                with open(f"{directory}/{name}", encoding="utf-8") as text:
+                    total += int(text.read()) // 1024
+                break
+    return total

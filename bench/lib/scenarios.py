@@ -84,7 +84,7 @@ def measure_idle(server, quick, deadline):
         counters_after, daemons_after = memory.counters(), _daemons(server)
         inside = memory.descendants(server.pid("atoll-host"))
         rows.append(_weigh(len(ids), counters_before, counters_after, daemons_before, daemons_after,
-                           sum(map(memory.pss_kb, inside)), len(inside)))
+                           inside))
         beside = _load(server, deadline, ["run", "--count", 10 if quick else 100])
         beside.update(name=f"{IDLE_NAME}: create → first output beside {len(ids)}")
         rows.append(beside)
@@ -94,15 +94,17 @@ def measure_idle(server, quick, deadline):
     return rows
 
 
-def _weigh(count, before, after, daemons_before, daemons_after, agents_kb, process_count):
+def _weigh(count, before, after, daemons_before, daemons_after, inside):
     grown = {name: (after[name] - before[name]) / count for name in before}
+    # The machine's own count has everything in it, and what else happened on the machine, too.
     return {
         "name": f"{IDLE_NAME}: memory of {count}",
         "sandboxes": count,
         "mib_each": -grown["MemAvailable"] / 1024,
         "aim_mib_each": 1.5,
-        "agent_pss_kib_each": agents_kb / count,
-        "processes": process_count,
+        "cgroup_kib_each": memory.cgroups_kb(inside) / count,
+        "process_pss_kib_each": sum(map(memory.pss_kb, inside)) / count,
+        "processes": len(inside),
         "kernel_kib_each": {name: value for name, value in grown.items() if name != "MemAvailable"},
         "daemon_pss_kib": daemons_after,
         "daemon_pss_kib_before": daemons_before,
