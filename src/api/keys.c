@@ -13,8 +13,10 @@ static const struct {
     const char *name;
     unsigned scope;
 } scope_names[] = {
-    {"sandboxes:read", SCOPE_SANDBOXES_READ},   {"sandboxes:write", SCOPE_SANDBOXES_WRITE},
-    {"sandboxes:create", SCOPE_SANDBOXES_WRITE}, {"sandboxes:exec", SCOPE_SANDBOXES_EXEC},
+    {"sandboxes:read", SCOPE_SANDBOXES_READ},
+    {"sandboxes:write", SCOPE_SANDBOXES_WRITE},
+    {"sandboxes:create", SCOPE_SANDBOXES_WRITE},
+    {"sandboxes:exec", SCOPE_SANDBOXES_EXEC},
     {"keys:write", SCOPE_KEYS},
 };
 
@@ -55,12 +57,14 @@ static int take_scopes(const struct request *request, unsigned *ret_scopes, stru
         return 0;
     }
     if (!json_is_array(list) || json_array_size(list) == 0) {
-        return error_set_field(err, ERR_VALIDATION, "scopes", "scopes must name at least one scope");
+        return error_set_field(err, ERR_VALIDATION, "scopes",
+                               "scopes must name at least one scope");
     }
     *ret_scopes = 0;
     size_t index;
     json_t *name;
-    json_array_foreach (list, index, name) {
+    json_array_foreach(list, index, name)
+    {
         unsigned scope = 0;
         if (scope_of(name, &scope, err)) {
             return -1;
@@ -184,8 +188,7 @@ static void revoke_handle(struct request *request)
         respond_error(request, &err);
         return;
     }
-    respond_json(request, 200,
-                 json_pack("{s:{s:s, s:s}}", "data", "id", id, "status", "revoked"));
+    respond_json(request, 200, json_pack("{s:{s:s, s:s}}", "data", "id", id, "status", "revoked"));
 }
 
 static void presets_handle(struct request *request)
@@ -221,10 +224,7 @@ const struct route api_key_routes[] = {
      .scope = SCOPE_KEYS,
      .body = BODY_NONE,
      .handler = list_handle},
-    {.method = "GET",
-     .pattern = "/api-keys/presets",
-     .body = BODY_NONE,
-     .handler = presets_handle},
+    {.method = "GET", .pattern = "/api-keys/presets", .body = BODY_NONE, .handler = presets_handle},
     {.method = "DELETE",
      .pattern = "/api-keys/{id}",
      .scope = SCOPE_KEYS,

@@ -39,18 +39,18 @@ static int write_http(struct buffer *page, const struct http_counters *http)
     }
     failed |= number(page, "counter", "atoll_http_requests_total", "Requests that have ended.",
                      http->requests_total);
-    failed |= number(page, "counter", "atoll_http_rate_limited_total",
-                     "Requests refused with 429.", http->rate_limited_total);
-    failed |= number(page, "counter", "atoll_http_auth_failed_total",
-                     "Requests refused with 401.", http->auth_failed_total);
-    failed |= number(page, "gauge", "atoll_http_connections", "Open connections.",
-                     http->connections);
-    failed |= number(page, "counter", "atoll_http_connections_refused_total",
-                     "Connections refused because there were too many.",
-                     http->connections_refused_total);
-    failed |= number(page, "counter", "atoll_http_slow_clients_total",
-                     "Connections cut because their client was too slow.",
-                     http->slow_clients_cut_total);
+    failed |= number(page, "counter", "atoll_http_rate_limited_total", "Requests refused with 429.",
+                     http->rate_limited_total);
+    failed |= number(page, "counter", "atoll_http_auth_failed_total", "Requests refused with 401.",
+                     http->auth_failed_total);
+    failed |=
+        number(page, "gauge", "atoll_http_connections", "Open connections.", http->connections);
+    failed |=
+        number(page, "counter", "atoll_http_connections_refused_total",
+               "Connections refused because there were too many.", http->connections_refused_total);
+    failed |=
+        number(page, "counter", "atoll_http_slow_clients_total",
+               "Connections cut because their client was too slow.", http->slow_clients_cut_total);
     return failed | write_latency(page, http);
 }
 

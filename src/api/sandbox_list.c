@@ -75,7 +75,7 @@ static int take_tags(const struct request *request, struct sandbox_filter *filte
     request_each_query(request, take_tag, &taking);
     bool has_pairs = json_object_size(taking.pairs) > 0;
     bool has_words = json_array_size(taking.words) > 0;
-    filter->tags = has_pairs ? json_incref(taking.pairs)
+    filter->tags = has_pairs   ? json_incref(taking.pairs)
                    : has_words ? json_incref(taking.words)
                                : NULL;
     json_decref(taking.pairs);

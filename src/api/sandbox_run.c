@@ -12,9 +12,20 @@
 
 /* Members of the body that speak of the command; the others, and env, speak of the sandbox. */
 static const char *const command_members[] = {
-    "command", "cmd",       "args",       "argv",            "cwd",
-    "user",    "stdin",     "timeout",    "timeout_ms",      "working_dir",
-    "timeoutMs", "stdin_base64", "timeout_seconds", "wait_timeout_ms",
+    "command",
+    "cmd",
+    "args",
+    "argv",
+    "cwd",
+    "user",
+    "stdin",
+    "timeout",
+    "timeout_ms",
+    "working_dir",
+    "timeoutMs",
+    "stdin_base64",
+    "timeout_seconds",
+    "wait_timeout_ms",
 };
 
 static json_t *without_command(json_t *body)
@@ -63,8 +74,8 @@ static int run_in(struct request *request, json_t *sandbox, struct exec_request 
     return result;
 }
 
-static int create_and_run(struct request *request, json_t *create_body,
-                          struct exec_request *parsed, json_t **ret_reply, struct error *err)
+static int create_and_run(struct request *request, json_t *create_body, struct exec_request *parsed,
+                          json_t **ret_reply, struct error *err)
 {
     struct sandbox_spec spec = {0};
     json_t *sandbox = NULL, *result = NULL;

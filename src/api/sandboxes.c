@@ -45,8 +45,8 @@ int sandbox_create_from(struct request *request, json_t *body, struct sandbox_sp
 /* What a client needs to go on, for those that create thousands. */
 static json_t *compact_of(json_t *sandbox)
 {
-    static const char *const members[] = {"id",        "slug",       "name",        "state",
-                                          "ready",     "template_id", "boot_path",  "boot_ms",
+    static const char *const members[] = {"id",          "slug",        "name",      "state",
+                                          "ready",       "template_id", "boot_path", "boot_ms",
                                           "preview_url", "created_at"};
     json_t *compact = json_object();
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
@@ -75,8 +75,8 @@ static void create_handle(struct request *request)
     respond_json(request, 201, compact ? compact_of(sandbox) : sandbox);
 }
 
-typedef int sandbox_verb(struct sandboxes *sandboxes, const struct principal *principal, const char *id,
-                 json_t **ret_json, struct error *err);
+typedef int sandbox_verb(struct sandboxes *sandboxes, const struct principal *principal,
+                         const char *id, json_t **ret_json, struct error *err);
 
 /* Answers with what the verb made of the sandbox that the path names. */
 static void handle_verb(struct request *request, const char *reference, sandbox_verb *act)
@@ -215,7 +215,8 @@ static json_t *metrics_of(json_t *sandbox, json_t *usage)
     json_t *measured = json_object_get(usage, "data");
     const char *key;
     json_t *value;
-    json_object_foreach (measured, key, value) {
+    json_object_foreach(measured, key, value)
+    {
         if (json_is_number(value)) {
             json_object_set(current, key, value);
         }

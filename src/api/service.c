@@ -33,9 +33,9 @@ static void health_handle(struct request *request)
     struct error err = {0};
     struct host_info info = {0};
     if (host_hello(api_of(request)->host, &info, &err)) {
-        respond_error_details(request, &err,
-                              json_pack("{s:s, s:s}", "status", "unavailable", "version",
-                                        ATOLL_VERSION));
+        respond_error_details(
+            request, &err,
+            json_pack("{s:s, s:s}", "status", "unavailable", "version", ATOLL_VERSION));
         return;
     }
     respond_json(request, 200,

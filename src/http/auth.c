@@ -74,8 +74,8 @@ static int check_scope(const struct request *request, struct error *err)
         return 0;
     }
     unsigned first = missing & -missing;
-    return error_set(err, ERR_SCOPE, 0,
-                     "insufficient scope - this action requires the '%s' scope", scope_name(first));
+    return error_set(err, ERR_SCOPE, 0, "insufficient scope - this action requires the '%s' scope",
+                     scope_name(first));
 }
 
 int auth_check(struct request *request, struct error *err)

@@ -15,7 +15,7 @@ struct connections {
     pthread_t watcher;
 };
 
-/* Thread main (http/slow_clients.c). */
-void *slow_clients_watch(void *connections);
+/* Thread main (http/slow_clients.c); argument: a struct connections. */
+void *slow_clients_watch(void *argument);
 
 #endif

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-const int64_t http_latency_bounds_us[15] = {100,    250,    500,    1000,    2500,
-                                            5000,   10000,  25000,  50000,   100000,
+const int64_t http_latency_bounds_us[15] = {100,    250,    500,     1000,    2500,
+                                            5000,   10000,  25000,   50000,   100000,
                                             250000, 500000, 1000000, 5000000, 30000000};
 
 /* The path of a target in absolute form, which servers must accept. */

@@ -122,16 +122,16 @@ static int check_length(struct head *head, struct error *err)
     return 0;
 }
 
-static int check_headers(struct head *head, const char *version, const char *end,
-                         struct error *err)
+static int check_headers(struct head *head, const char *version, const char *end, struct error *err)
 {
     bool is_http11 = strcmp(version, "HTTP/1.1") == 0;
     if (head->problem) {
         return error_set(err, ERR_LENGTH, 0, "%s", head->problem);
     }
     if (strncmp(MHD_get_version(), "0.9.", 4) == 0 && !is_sound(version, end)) {
-        return error_set(err, ERR_LENGTH, 0,
-                         "a header line has no name, is folded, has a NUL or does not end in CR LF");
+        return error_set(
+            err, ERR_LENGTH, 0,
+            "a header line has no name, is folded, has a NUL or does not end in CR LF");
     }
     if (!is_http11 && strcmp(version, "HTTP/1.0") != 0) {
         return error_set(err, ERR_LENGTH, 0, "the request is not HTTP/1.1");
@@ -183,8 +183,9 @@ int framing_check(struct request *request, const char *method, const char *path,
         return error_set(err, ERR_LENGTH, 0, "the method is malformed");
     }
     if (request->has_bad_target) {
-        return error_set(err, ERR_LENGTH, 0, "the request line has a space, NUL or control "
-                                             "character too many");
+        return error_set(err, ERR_LENGTH, 0,
+                         "the request line has a space, NUL or control "
+                         "character too many");
     }
     if (strlen(path) > URI_MAX) {
         error_set_field(err, ERR_URI_TOO_LONG, "path", "the path is longer than %d bytes", URI_MAX);

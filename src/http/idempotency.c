@@ -82,9 +82,9 @@ int idempotency_begin(struct request *request, struct error *err)
         auto_free char *body = NULL;
         /* Asked under the mutex that enders take, so that no end falls between asking and waiting. */
         pthread_mutex_lock(&server->claim_mutex);
-        int failed = store_idempotency_begin(server->store, request->principal.tenant_id,
-                                             request->claim_route, key, hash, &state, &status,
-                                             &body, err);
+        int failed =
+            store_idempotency_begin(server->store, request->principal.tenant_id,
+                                    request->claim_route, key, hash, &state, &status, &body, err);
         if (!failed && state == IDEMPOTENCY_RUNNING) {
             failed = wait_for_change(server, deadline_ms);
             pthread_mutex_unlock(&server->claim_mutex);
@@ -119,10 +119,10 @@ void idempotency_end(struct request *request, int status, const char *text)
     request->claim_key = NULL;
     bool keep = text && status >= 200 && status < 300 && strlen(text) <= IDEMPOTENCY_REPLY_MAX;
     pthread_mutex_lock(&server->claim_mutex);
-    int failed = keep ? store_idempotency_finish(server->store, tenant, request->claim_route, key,
-                                                 status, text, &err)
-                      : store_idempotency_abandon(server->store, tenant, request->claim_route, key,
-                                                  &err);
+    int failed =
+        keep ? store_idempotency_finish(server->store, tenant, request->claim_route, key, status,
+                                        text, &err)
+             : store_idempotency_abandon(server->store, tenant, request->claim_route, key, &err);
     pthread_cond_broadcast(&server->claim_ended);
     pthread_mutex_unlock(&server->claim_mutex);
     if (failed) {

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ struct request *request_new(struct http_server *server, struct MHD_Connection *m
     request->mhd = mhd;
     request->started_us = clock_monotonic_us();
     id_make("req_", request->id);
-    strncpy(request->method, method, sizeof(request->method) - 1);
+    snprintf(request->method, sizeof(request->method), "%s", method);
     return request;
 }
 

@@ -146,7 +146,7 @@ void library_errors_log(void *context, const char *format, va_list args)
 enum MHD_Result dispatch(void *server, struct MHD_Connection *mhd, const char *url,
                          const char *method, const char *version, const char *upload_data,
                          size_t *upload_data_size, void **request);
-void dispatch_completed(void *server, struct MHD_Connection *mhd, void **request,
+void dispatch_completed(void *context, struct MHD_Connection *mhd, void **slot,
                         enum MHD_RequestTerminationCode how);
 
 #endif

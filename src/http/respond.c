@@ -13,11 +13,12 @@ enum { STREAM_BLOCK_BYTES = 256 * 1024, CHUNK_BLOCK_BYTES = 16 * 1024 };
 
 void respond_header(struct request *request, const char *name, const char *value)
 {
-    struct reply_header *header = malloc(sizeof(*header) + strlen(name) + 1);
+    size_t name_size = strlen(name) + 1;
+    struct reply_header *header = malloc(sizeof(*header) + name_size);
     if (!header) {
         return;
     }
-    strcpy(header->name, name);
+    memcpy(header->name, name, name_size);
     header->value = strdup(value);
     header->next = request->headers;
     request->headers = header;
@@ -145,10 +146,10 @@ char *error_text(const struct request *request, const struct error *err, json_t 
     if (err->code == ERR_TOO_LARGE && request->limit_bytes > 0) {
         json_object_set_new(details, "limit_bytes", json_integer(request->limit_bytes));
     }
-    json_t *body = json_pack("{s:{s:s, s:o, s:o, s:b, s:s}}", "error", "code",
-                             error_api_code(err->code), "message", safe_string(err->message),
-                             "details", details, "retryable", error_retryable(err->code),
-                             "request_id", request->id);
+    json_t *body =
+        json_pack("{s:{s:s, s:o, s:o, s:b, s:s}}", "error", "code", error_api_code(err->code),
+                  "message", safe_string(err->message), "details", details, "retryable",
+                  error_retryable(err->code), "request_id", request->id);
     int64_t retry_after_ms = error_retry_after_ms(request, err);
     if (retry_after_ms > 0) {
         json_object_set_new(json_object_get(body, "error"), "retry_after_ms",

@@ -22,7 +22,7 @@ static enum MHD_Result admit(void *server, const struct sockaddr *address, sockl
 {
     (void)size;
     return connections_admit(((struct http_server *)server)->connections, address) ? MHD_YES
-                                                                                    : MHD_NO;
+                                                                                   : MHD_NO;
 }
 
 static void connection_changed(void *context, struct MHD_Connection *mhd, void **slot,
@@ -55,17 +55,15 @@ static struct MHD_Daemon *start_daemon(struct http_server *server)
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC |
                      MHD_USE_ERROR_LOG;
     return MHD_start_daemon(
-        flags, 0, admit, server, dispatch, server,
-        MHD_OPTION_EXTERNAL_LOGGER, library_errors_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
-        MHD_OPTION_URI_LOG_CALLBACK, framing_check_target, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->settings->connections + 1,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)CONNECTION_MEMORY / 4,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server,
-        MHD_OPTION_NOTIFY_COMPLETED, dispatch_completed, server, MHD_OPTION_END);
+        flags, 0, admit, server, dispatch, server, MHD_OPTION_EXTERNAL_LOGGER, library_errors_log,
+        NULL, MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_URI_LOG_CALLBACK,
+        framing_check_target, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)server->settings->connections + 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_MEMORY_INCREMENT,
+        (size_t)CONNECTION_MEMORY / 4, MHD_OPTION_THREAD_STACK_SIZE, (size_t)THREAD_STACK,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+        connection_changed, server, MHD_OPTION_NOTIFY_COMPLETED, dispatch_completed, server,
+        MHD_OPTION_END);
 }
 
 static void init_condition(pthread_cond_t *condition)

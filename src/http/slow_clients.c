@@ -70,8 +70,8 @@ static void cut(struct connections *connections, const struct connection *connec
                 enum connection_phase phase, int64_t now_ms)
 {
     /* A kept-alive connection that nobody used is closed, but no offence. */
-    bool is_idle = phase == CONNECTION_HEAD &&
-                   progress_of(connection, phase) == connection->seen_bytes;
+    bool is_idle =
+        phase == CONNECTION_HEAD && progress_of(connection, phase) == connection->seen_bytes;
     connections->slow_cut_total += !is_idle;
     log_debug("http.connection_cut", "phase=%d idle=%d waited_ms=%lld", (int)phase, is_idle,
               (long long)(now_ms - connection->seen_ms));

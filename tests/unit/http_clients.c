@@ -47,8 +47,12 @@ static void flood(struct request *request)
 }
 
 static const struct route routes[] = {
-    {.method = "POST", .pattern = "/make", .scope = SCOPE_SANDBOXES_WRITE, .body = BODY_JSON,
-     .flags = ROUTE_IDEMPOTENT_KEY, .handler = make},
+    {.method = "POST",
+     .pattern = "/make",
+     .scope = SCOPE_SANDBOXES_WRITE,
+     .body = BODY_JSON,
+     .flags = ROUTE_IDEMPOTENT_KEY,
+     .handler = make},
     {.method = "GET", .pattern = "/flood", .flags = ROUTE_PUBLIC, .handler = flood},
     {0},
 };

@@ -14,7 +14,10 @@ static void echo(struct request *request)
 }
 
 static const struct route routes[] = {
-    {.method = "POST", .pattern = "//echo", .body = BODY_JSON, .flags = ROUTE_PUBLIC,
+    {.method = "POST",
+     .pattern = "//echo",
+     .body = BODY_JSON,
+     .flags = ROUTE_PUBLIC,
      .handler = echo},
     {0},
 };
@@ -27,7 +30,10 @@ struct attempt {
     size_t length;
 };
 
-#define ATTEMPT(name, bytes) {name, bytes, sizeof(bytes) - 1}
+#define ATTEMPT(name, bytes)                                                                       \
+    {                                                                                              \
+        name, bytes, sizeof(bytes) - 1                                                             \
+    }
 
 static const struct attempt refused[] = {
     ATTEMPT("two lengths", HEAD "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}" NEXT),
@@ -80,8 +86,8 @@ static void doubtful_requests_are_refused(void)
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         char *text = http_fixture_exchange(&fixture, refused[i].bytes, refused[i].length);
         int status = http_status(text);
-        bool held = text && (status == 0 || (status >= 400 && status < 600)) &&
-                    http_reply_count(text) <= 1;
+        bool held =
+            text && (status == 0 || (status >= 400 && status < 600)) && http_reply_count(text) <= 1;
         check_that(held, refused[i].name, __FILE__, __LINE__);
         free(text);
     }

@@ -89,15 +89,23 @@ static void events(struct request *request)
 }
 
 static const struct route routes[] = {
-    {.method = "POST", .pattern = "/echo", .scope = SCOPE_SANDBOXES_WRITE, .body = BODY_JSON,
+    {.method = "POST",
+     .pattern = "/echo",
+     .scope = SCOPE_SANDBOXES_WRITE,
+     .body = BODY_JSON,
      .handler = echo},
     {.method = "GET", .pattern = "/show/{path...}", .flags = ROUTE_PUBLIC, .handler = show},
     {.method = "GET", .pattern = "/fail", .flags = ROUTE_PUBLIC, .handler = fail},
     {.method = "GET", .pattern = "/silent", .flags = ROUTE_PUBLIC, .handler = silent},
     {.method = "GET", .pattern = "/stream/{path}", .flags = ROUTE_PUBLIC, .handler = stream},
     {.method = "GET", .pattern = "/events", .flags = ROUTE_PUBLIC, .handler = events},
-    {.method = "POST", .pattern = "/sink", .flags = ROUTE_PUBLIC, .body = BODY_STREAM,
-     .body_max = 1000000, .handler = sink, .body_data = sink_data},
+    {.method = "POST",
+     .pattern = "/sink",
+     .flags = ROUTE_PUBLIC,
+     .body = BODY_STREAM,
+     .body_max = 1000000,
+     .handler = sink,
+     .body_data = sink_data},
     {0},
 };
 
@@ -118,7 +126,8 @@ static void errors_have_one_shape(void)
 {
     expect("GET", "/api/v1/fail", "", NULL, 409, "\"code\":\"SANDBOX_STARTING\"");
     expect("GET", "/api/v1/fail", "", NULL, 409, "Retry-After: 2\r\n");
-    expect("GET", "/api/v1/fail", "", NULL, 409, "\"details\":{\"more\":7,\"field\":\"it\",\"hint\"");
+    expect("GET", "/api/v1/fail", "", NULL, 409,
+           "\"details\":{\"more\":7,\"field\":\"it\",\"hint\"");
     expect("GET", "/api/v1/fail", "", NULL, 409, "\"retryable\":true");
     expect("GET", "/nowhere", "", NULL, 404, "\"code\":\"ROUTE_NOT_FOUND\"");
     expect("PUT", "/api/v1/echo", "", NULL, 405, "Allow: POST, OPTIONS\r\n");
