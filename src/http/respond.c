@@ -127,7 +127,7 @@ static json_t *safe_string(const char *text)
     }
     char ascii[sizeof(((struct error *)0)->message)];
     size_t used = 0;
-    for (; text[used] && used < sizeof(ascii) - 1; used++) {
+    for (; used < sizeof(ascii) - 1 && text[used]; used++) {
         ascii[used] = (unsigned char)text[used] < 0x80 ? text[used] : '?';
     }
     ascii[used] = '\0';

@@ -185,7 +185,8 @@ static void add_allowed(struct route_match *match, const char *method)
 static void join_rest(const struct path *path, size_t i)
 {
     for (size_t next = i + 1; next < path->segment_count; next++) {
-        path->segments[next][-1] = '/';
+        char *separator = path->segments[next] - 1;
+        *separator = '/';
     }
 }
 

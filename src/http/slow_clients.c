@@ -47,6 +47,13 @@ static bool has_unread_reply(int fd)
     return ioctl(fd, SIOCOUTQ, &waiting) == 0 && waiting > 0;
 }
 
+/* A client that still reads the last reply need not send its next request's head yet. */
+static enum connection_phase phase_of(const struct connection *connection)
+{
+    enum connection_phase phase = connection->phase;
+    return phase == CONNECTION_HEAD && has_unread_reply(connection->fd) ? CONNECTION_REPLY : phase;
+}
+
 /* Its time is up: did it move? */
 static bool is_slow(const struct connections *connections, const struct connection *connection,
                     enum connection_phase phase)
@@ -75,25 +82,28 @@ static void cut(struct connections *connections, const struct connection *connec
     connections->slow_cut_total += !is_idle;
     log_debug("http.connection_cut", "phase=%d idle=%d waited_ms=%lld", (int)phase, is_idle,
               (long long)(now_ms - connection->seen_ms));
-    /* What the client did not read would otherwise stay in the kernel for as long as it likes. */
-    struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    if (!is_idle) {
+        /* What the client did not read would otherwise stay in the kernel for as long as it likes. */
+        struct linger reset = {.l_onoff = 1, .l_linger = 0};
+        setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    }
     shutdown(connection->fd, SHUT_RDWR);
 }
 
 static void look_at(struct connections *connections, struct connection *connection, int64_t now_ms)
 {
     uint64_t turn = atomic_load_explicit(&connection->turn, memory_order_acquire);
-    enum connection_phase phase = connection->phase;
     bool same = turn == connection->seen_turn && !connection->in_callback;
-    if (same && phase != CONNECTION_BUSY &&
+    if (same && connection->phase != CONNECTION_BUSY &&
         now_ms - connection->seen_ms < connections->client_timeout_ms) {
         return;
     }
-    if (same && is_slow(connections, connection, phase)) {
+    enum connection_phase phase = phase_of(connection);
+    if (same && phase == connection->seen_phase && is_slow(connections, connection, phase)) {
         cut(connections, connection, phase, now_ms);
     }
     connection->seen_turn = turn;
+    connection->seen_phase = phase;
     connection->seen_ms = now_ms;
     connection->seen_bytes = progress_of(connection, phase);
 }
