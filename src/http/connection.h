@@ -33,6 +33,7 @@ struct connection {
 
     /* The watcher's own. */
     uint64_t seen_turn;
+    enum connection_phase seen_phase;
     int64_t seen_ms, seen_bytes;
 };
 
