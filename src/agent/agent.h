@@ -35,13 +35,13 @@ struct agent {
     struct workers workers; /* locks itself */
     struct command *commands;
     struct buried *buried;
-    unsigned connection_count; /* waiting for their head, or commands */
+    unsigned connection_count;       /* waiting for their head, or commands */
     struct watch drains[DRAINS_MAX]; /* registered: in use */
-    int64_t next_deadline_ms; /* no command's deadline is earlier; INT64_MAX: none */
+    int64_t next_deadline_ms;        /* no command's deadline is earlier; INT64_MAX: none */
     int null_fd;
-    int etc_fd; /* directory with passwd and group */
-    int oom_fd; /* counter of processes killed for memory */
-    int reserve_fd; /* given up to refuse a connection when descriptors run out */
+    int etc_fd;           /* directory with passwd and group */
+    int oom_fd;           /* counter of processes killed for memory */
+    int reserve_fd;       /* given up to refuse a connection when descriptors run out */
     unsigned char *batch; /* BATCH_BYTES for the event being handled */
     bool stopping;
 };

@@ -38,7 +38,8 @@ static void drain_start(struct agent *agent, struct watch *pipe)
             struct watch *drain = &agent->drains[i];
             if (!drain->registered) {
                 loop_watch(&agent->loop, pipe, 0);
-                *drain = (struct watch){.fd = take_fd(&pipe->fd), .owner = agent, .on_ready = on_drain};
+                *drain =
+                    (struct watch){.fd = take_fd(&pipe->fd), .owner = agent, .on_ready = on_drain};
                 if (loop_watch(&agent->loop, drain, EPOLLIN) < 0) {
                     watch_close(drain);
                 }
@@ -100,7 +101,8 @@ static void put_exit(struct command *command)
     frame_start(&writer, command->agent->batch + command->batch_length,
                 BATCH_BYTES - command->batch_length);
     struct fields_writer *fields = &writer.fields;
-    fields_put_int(fields, AGENT_EXIT_CODE, signal_number ? 128 + signal_number : WEXITSTATUS(status));
+    fields_put_int(fields, AGENT_EXIT_CODE,
+                   signal_number ? 128 + signal_number : WEXITSTATUS(status));
     if (signal_number) {
         fields_put_int(fields, AGENT_EXIT_SIGNAL, signal_number);
     }

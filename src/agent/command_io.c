@@ -222,7 +222,8 @@ static ssize_t receive_some(struct command *command, void *data, size_t length)
 
 static void send_signal(struct command *command)
 {
-    int64_t number = fields_get_int(command->signal_fields, command->signal_length, AGENT_SIGNAL, 0);
+    int64_t number =
+        fields_get_int(command->signal_fields, command->signal_length, AGENT_SIGNAL, 0);
     if (number >= 1 && number < SIGRTMAX && !command->reaped && command->pid > 1) {
         kill(-command->pid, (int)number);
     }

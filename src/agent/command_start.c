@@ -63,7 +63,8 @@ static void complete_environment(const struct request *request, struct start *st
     const struct account *account = &start->account;
     count = complete(request, count, "HOME", account->home, start->home, sizeof(start->home));
     count = complete(request, count, "USER", account->name, start->user, sizeof(start->user));
-    count = complete(request, count, "LOGNAME", account->name, start->logname, sizeof(start->logname));
+    count =
+        complete(request, count, "LOGNAME", account->name, start->logname, sizeof(start->logname));
     request->environment[count] = NULL;
 }
 

@@ -120,13 +120,15 @@ static int receive_part(int fd, unsigned char *data, size_t wanted, size_t *leng
 static int receive_head(struct connection *connection)
 {
     int fd = connection->socket.fd;
-    int result = receive_part(fd, connection->header, FRAME_HEADER_BYTES, &connection->header_length);
+    int result =
+        receive_part(fd, connection->header, FRAME_HEADER_BYTES, &connection->header_length);
     if (result <= 0) {
         return result;
     }
     if (!connection->head) {
         struct frame_header header;
-        if (frame_header_decode(connection->header, &header) < 0 || header.type != AGENT_FRAME_HEAD) {
+        if (frame_header_decode(connection->header, &header) < 0 ||
+            header.type != AGENT_FRAME_HEAD) {
             return -1;
         }
         connection->head_size = header.length;
@@ -145,8 +147,8 @@ static void on_socket(struct watch *watch, uint32_t events)
     int result = receive_head(connection);
     if (result > 0) {
         dispatch(connection);
-    } else if (result < 0 ||
-               loop_watch(&connection->agent->loop, &connection->socket, EPOLLIN | EPOLLRDHUP) < 0) {
+    } else if (result < 0 || loop_watch(&connection->agent->loop, &connection->socket,
+                                        EPOLLIN | EPOLLRDHUP) < 0) {
         connection_drop(connection);
     }
 }

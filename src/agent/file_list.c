@@ -41,8 +41,8 @@ static int put_entry(struct listing *listing, int dir_fd, const char *name, cons
         return -1;
     }
     listing->output_length +=
-        file_info_frame(listing->output + listing->output_length, AGENT_FRAME_STAT, listing->path, st,
-                        length >= 0 ? target : NULL, &listing->names);
+        file_info_frame(listing->output + listing->output_length, AGENT_FRAME_STAT, listing->path,
+                        st, length >= 0 ? target : NULL, &listing->names);
     return 0;
 }
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 struct file_target {
-    int fd;     /* write here */
+    int fd; /* write here */
     int dir_fd;
     char temporary[32];
     char path[AGENT_PATH_MAX]; /* with links followed */

@@ -53,7 +53,8 @@ static int receive_content(int fd, int file_fd)
     for (;;) {
         unsigned char bytes[FRAME_HEADER_BYTES];
         struct frame_header header;
-        if (reply_receive(fd, bytes, sizeof(bytes)) < 0 || frame_header_decode(bytes, &header) < 0) {
+        if (reply_receive(fd, bytes, sizeof(bytes)) < 0 ||
+            frame_header_decode(bytes, &header) < 0) {
             return 0;
         }
         if (header.type == AGENT_FRAME_DATA_END) {

@@ -38,7 +38,8 @@ static void write_resolvers(int etc_fd, const char *resolvers)
     replace(etc_fd, "resolv.conf", text);
 }
 
-void identity_write(const char *etc, const char *hostname, const char *address, const char *resolvers)
+void identity_write(const char *etc, const char *hostname, const char *address,
+                    const char *resolvers)
 {
     auto_close int etc_fd = open(etc, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (etc_fd < 0) {
@@ -51,8 +52,8 @@ void identity_write(const char *etc, const char *hostname, const char *address, 
     }
     if (hostname && address) {
         snprintf(text, sizeof(text),
-                 "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n%s\t%s\n", address,
-                 hostname);
+                 "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n%s\t%s\n",
+                 address, hostname);
         replace(etc_fd, "hosts", text);
     }
     if (resolvers) {

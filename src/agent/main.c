@@ -14,7 +14,8 @@ int main(void)
         return 1;
     }
     if (getpid() == 1) {
-        identity_write("/etc", getenv("HOSTNAME"), getenv("ATOLL_HOSTS_IP"), getenv("ATOLL_RESOLVERS"));
+        identity_write("/etc", getenv("HOSTNAME"), getenv("ATOLL_HOSTS_IP"),
+                       getenv("ATOLL_RESOLVERS"));
     }
     agent_serve(&agent);
     return 0;

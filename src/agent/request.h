@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum {
-    REQUEST_ARGUMENT_SPARE = 2,    /* free slots before arguments[0]: an interpreter and its script */
+    REQUEST_ARGUMENT_SPARE = 2, /* free slots before arguments[0]: an interpreter and its script */
     REQUEST_ENVIRONMENT_SPARE = 3, /* free slots behind the environment: HOME, USER, LOGNAME */
 };
 
@@ -29,7 +29,8 @@ struct request {
     bool recursive;
     bool no_follow;
     bool open_stdin;
-    char **arguments; /* NULL-terminated, with REQUEST_ARGUMENT_SPARE slots before; NULL if not EXEC */
+    char **
+        arguments; /* NULL-terminated, with REQUEST_ARGUMENT_SPARE slots before; NULL if not EXEC */
     char **environment;
     size_t environment_count;
     void *block; /* memory of both vectors */

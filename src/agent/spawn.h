@@ -38,7 +38,8 @@ struct spawner {
 int spawner_init(struct spawner *spawner, const struct rlimit *descriptors);
 
 /* Returns the pid, or -1 with *ret_report. When it returns a pid, execve has succeeded. */
-pid_t spawn(struct spawner *spawner, const struct spawn_plan *plan, struct spawn_report *ret_report);
+pid_t spawn(struct spawner *spawner, const struct spawn_plan *plan,
+            struct spawn_report *ret_report);
 
 /* "fork", "pipe", "user", "cwd", "exec". */
 const char *spawn_stage_name(enum spawn_stage stage);

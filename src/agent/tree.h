@@ -19,7 +19,7 @@ struct tree {
 struct trees {
     int dir_fd; /* of the delegated cgroup v2 directory; -1: none */
     unsigned last_number;
-    struct tree *spare;     /* empty cgroups for the next commands */
+    struct tree *spare; /* empty cgroups for the next commands */
     unsigned spare_count;
     struct tree *lingering; /* of ended commands that left processes behind */
 };

@@ -26,8 +26,8 @@ struct workers {
     struct job *first;
     struct job **last;
     unsigned queued_count;
-    unsigned active_count; /* jobs being run */
-    unsigned count;        /* threads */
+    unsigned active_count;        /* jobs being run */
+    unsigned count;               /* threads */
     void (*run)(struct job *job); /* does the operation and answers; the pool frees the job */
 };
 

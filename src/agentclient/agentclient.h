@@ -25,8 +25,8 @@ struct agent_exec {
 };
 
 struct agent_exit {
-    int exit_code;     /* 0..255, 128 + signal */
-    int signal;        /* 0 when it exited by itself */
+    int exit_code; /* 0..255, 128 + signal */
+    int signal;    /* 0 when it exited by itself */
     bool timed_out;
     bool oom_killed;
     int64_t disk_free_bytes; /* -1 unknown */

@@ -189,7 +189,8 @@ int call_wait_readable(struct agent_call *call, const struct call_wait *wait, st
         }
         if (count == 0 && wait->silence_is_failure) {
             call->state = CALL_ENDED;
-            return error_set(err, ERR_AGENT_UNAVAILABLE, ETIMEDOUT, "the sandbox's agent is silent");
+            return error_set(err, ERR_AGENT_UNAVAILABLE, ETIMEDOUT,
+                             "the sandbox's agent is silent");
         }
         if (count == 0) {
             return 0;

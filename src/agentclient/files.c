@@ -265,7 +265,8 @@ int agent_list(const char *socket_path, const char *path, int depth, int limit,
             *ret_truncated = fields_get_int(frame.payload, frame.length, AGENT_TRUNCATED, 0) == 1;
             return call->start == call->end ? 0 : call_violation(call, "more than it should", err);
         }
-        if (frame.type != AGENT_FRAME_STAT || count >= limit || call_parse_stat(&frame, entry) < 0) {
+        if (frame.type != AGENT_FRAME_STAT || count >= limit ||
+            call_parse_stat(&frame, entry) < 0) {
             return call_violation(call, "an odd list of files", err);
         }
         if (!on_entry(entry, context)) {

@@ -11,7 +11,8 @@ static size_t sequence_length(const unsigned char *text)
     static const struct {
         unsigned char mask, lead;
         unsigned min;
-    } forms[] = {{0x80, 0x00, 0x20}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+    } forms[] = {
+        {0x80, 0x00, 0x20}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
     for (size_t length = 1; length <= 4; length++) {
         if ((text[0] & forms[length - 1].mask) != forms[length - 1].lead) {
             continue;
@@ -97,7 +98,8 @@ int call_error(const struct call_frame *frame, bool is_exec, struct error *err)
         errnum = EIO;
     }
     get_message(frame, message, sizeof(message));
-    if (is_exec && fields_get_text(frame->payload, frame->length, AGENT_STAGE, stage, sizeof(stage))) {
+    if (is_exec &&
+        fields_get_text(frame->payload, frame->length, AGENT_STAGE, stage, sizeof(stage))) {
         return start_error(stage, (int)errnum, message, err);
     }
     if (errnum == EAGAIN) {
@@ -135,9 +137,9 @@ int call_parse_stat(const struct call_frame *frame, struct agent_stat *ret_stat)
     get_name(frame, AGENT_GROUP, ret_stat->group, sizeof(ret_stat->group));
     fields_get_text(frame->payload, frame->length, AGENT_LINK_TARGET, ret_stat->link_target,
                     sizeof(ret_stat->link_target));
-    bool valid = ret_stat->path[0] == '/' && type >= AGENT_FILE_REGULAR && type <= AGENT_FILE_OTHER &&
-                 ret_stat->size >= 0 && ret_stat->mode >= 0 && ret_stat->mode <= 07777 &&
-                 ret_stat->uid >= 0 && ret_stat->uid <= UINT32_MAX && ret_stat->gid >= 0 &&
-                 ret_stat->gid <= UINT32_MAX;
+    bool valid = ret_stat->path[0] == '/' && type >= AGENT_FILE_REGULAR &&
+                 type <= AGENT_FILE_OTHER && ret_stat->size >= 0 && ret_stat->mode >= 0 &&
+                 ret_stat->mode <= 07777 && ret_stat->uid >= 0 && ret_stat->uid <= UINT32_MAX &&
+                 ret_stat->gid >= 0 && ret_stat->gid <= UINT32_MAX;
     return valid ? 0 : -1;
 }

@@ -130,10 +130,8 @@ static void names_of_numbers(void)
 }
 
 static const struct check_case cases[] = {
-    {"names are found", names_are_found},
-    {"numbers are found", numbers_are_found},
-    {"root needs no files", root_needs_no_files},
-    {"odd files do no harm", odd_files_do_no_harm},
+    {"names are found", names_are_found},         {"numbers are found", numbers_are_found},
+    {"root needs no files", root_needs_no_files}, {"odd files do no harm", odd_files_do_no_harm},
     {"names of numbers", names_of_numbers},
 };
 

@@ -49,9 +49,10 @@ static void stdin_is_empty_unless_opened(void)
 static void session_umask_and_signals_are_fresh(void)
 {
     struct outcome outcome;
-    run_script("umask; grep -E '^(SigBlk|SigIgn)' /proc/self/status; "
-               "cut -d' ' -f5,6 /proc/self/stat | { read g s; [ \"$g\" = \"$s\" ] && echo leader; }",
-               &outcome);
+    run_script(
+        "umask; grep -E '^(SigBlk|SigIgn)' /proc/self/status; "
+        "cut -d' ' -f5,6 /proc/self/stat | { read g s; [ \"$g\" = \"$s\" ] && echo leader; }",
+        &outcome);
     CHECK_TEXT(outcome.out, "0022\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nleader\n");
 }
 
@@ -81,8 +82,8 @@ static struct error failure(const char *command, const char *cwd, const char *us
 {
     const char *arguments[] = {command, NULL};
     const char *environment[] = {"PATH=/usr/bin:/bin", NULL};
-    struct agent_exec request = {.arguments = arguments, .environment = environment, .cwd = cwd,
-                                 .user = user};
+    struct agent_exec request = {
+        .arguments = arguments, .environment = environment, .cwd = cwd, .user = user};
     struct outcome outcome = {0};
     struct error err = {0};
     struct agent_call *call = agent_exec_start(fixture()->socket_path, &request, &err);
@@ -152,10 +153,11 @@ static void runs_as_another_user(void)
         check_skip("needs root");
         return;
     }
-    const char *arguments[] = {"sh", "-c", "id -u; id -g; id -G; pwd; grep CapEff /proc/self/status",
-                               NULL};
+    const char *arguments[] = {"sh", "-c",
+                               "id -u; id -g; id -G; pwd; grep CapEff /proc/self/status", NULL};
     const char *environment[] = {"PATH=/usr/bin:/bin", NULL};
-    struct agent_exec request = {.arguments = arguments, .environment = environment, .user = "54321"};
+    struct agent_exec request = {
+        .arguments = arguments, .environment = environment, .user = "54321"};
     struct outcome outcome;
     struct error err = {0};
     struct agent_call *call = agent_exec_start(fixture()->socket_path, &request, &err);

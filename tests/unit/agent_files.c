@@ -18,7 +18,8 @@ static const char *agent(void)
 }
 
 /* Writes through the agent; returns the error's code. */
-static enum error_code put(const char *path, const char *text, int64_t mode, struct agent_stat *ret_stat)
+static enum error_code put(const char *path, const char *text, int64_t mode,
+                           struct agent_stat *ret_stat)
 {
     struct agent_stat st;
     err = (struct error){0};
@@ -31,7 +32,8 @@ static enum error_code put(const char *path, const char *text, int64_t mode, str
 }
 
 /* Reads at most size - 1 bytes through the agent; returns the error's code. */
-static enum error_code get(const char *path, int64_t offset, int64_t length, char *text, size_t size)
+static enum error_code get(const char *path, int64_t offset, int64_t length, char *text,
+                           size_t size)
 {
     struct agent_stat st;
     size_t used = 0;
@@ -294,22 +296,27 @@ static void lists_have_depth_and_limit(void)
     REQUIRE(mkdir(fixture_path("list"), 0755) == 0 && mkdir(fixture_path("list/d"), 0755) == 0);
     REQUIRE(mkdir(fixture_path("list/d/e"), 0755) == 0);
     REQUIRE(fixture_write(fixture_path("list/d/e/f"), "x"));
-    CHECK_INT(agent_list(agent(), fixture_path("list"), 1, 100, on_entry, &names, &truncated, &err), 0);
+    CHECK_INT(agent_list(agent(), fixture_path("list"), 1, 100, on_entry, &names, &truncated, &err),
+              0);
     CHECK_TEXT(names.text, "/list/dd ");
     CHECK(!truncated);
     names = (struct names){.stop_after = -1};
-    CHECK_INT(agent_list(agent(), fixture_path("list/"), 3, 100, on_entry, &names, &truncated, &err), 0);
+    CHECK_INT(
+        agent_list(agent(), fixture_path("list/"), 3, 100, on_entry, &names, &truncated, &err), 0);
     CHECK_TEXT(names.text, "/list/dd /list/d/ed /list/d/e/ff ");
     names = (struct names){.stop_after = -1};
-    CHECK_INT(agent_list(agent(), fixture_path("list"), 3, 2, on_entry, &names, &truncated, &err), 0);
+    CHECK_INT(agent_list(agent(), fixture_path("list"), 3, 2, on_entry, &names, &truncated, &err),
+              0);
     CHECK_INT(names.count, 2);
     CHECK(truncated);
     names = (struct names){.stop_after = 1};
-    CHECK_INT(agent_list(agent(), fixture_path("list"), 3, 100, on_entry, &names, &truncated, &err), 0);
+    CHECK_INT(agent_list(agent(), fixture_path("list"), 3, 100, on_entry, &names, &truncated, &err),
+              0);
     CHECK_INT(names.count, 1);
     CHECK_INT(agent_list(agent(), "/proc/version", 1, 9, on_entry, &names, &truncated, &err), -1);
     CHECK_INT(err.code, ERR_NOT_DIRECTORY);
-    CHECK_INT(agent_list(agent(), fixture_path("list"), 33, 9, on_entry, &names, &truncated, &err), -1);
+    CHECK_INT(agent_list(agent(), fixture_path("list"), 33, 9, on_entry, &names, &truncated, &err),
+              -1);
     CHECK_INT(err.code, ERR_VALIDATION);
 }
 
@@ -317,8 +324,10 @@ static void lists_do_not_follow_links(void)
 {
     struct names names = {.stop_after = -1};
     bool truncated;
-    REQUIRE(mkdir(fixture_path("cycle"), 0755) == 0 && symlink("..", fixture_path("cycle/up")) == 0);
-    CHECK_INT(agent_list(agent(), fixture_path("cycle"), 32, 100, on_entry, &names, &truncated, &err), 0);
+    REQUIRE(mkdir(fixture_path("cycle"), 0755) == 0 &&
+            symlink("..", fixture_path("cycle/up")) == 0);
+    CHECK_INT(
+        agent_list(agent(), fixture_path("cycle"), 32, 100, on_entry, &names, &truncated, &err), 0);
     CHECK_TEXT(names.text, "/cycle/upl ");
 }
 
@@ -393,9 +402,10 @@ static void trees_are_removed(void)
 {
     struct stat st;
     struct outcome outcome;
-    run_script("mkdir -p rm/a/b rm/c; touch rm/a/b/f rm/c/g; ln -s ../digits rm/c/l; touch outside; "
-               "ln -s .. rm/up",
-               &outcome);
+    run_script(
+        "mkdir -p rm/a/b rm/c; touch rm/a/b/f rm/c/g; ln -s ../digits rm/c/l; touch outside; "
+        "ln -s .. rm/up",
+        &outcome);
     CHECK_INT(agent_remove(agent(), fixture_path("rm"), false, &err), -1);
     CHECK_INT(err.code, ERR_NOT_EMPTY);
     CHECK_INT(agent_remove(agent(), fixture_path("rm/up"), true, &err), 0);
@@ -413,9 +423,10 @@ static void deep_trees_are_removed(void)
 {
     struct stat st;
     struct outcome outcome;
-    run_script("mkdir deep; cd deep; i=0; while [ $i -lt 1000 ]; do mkdir d; cd -P d; i=$((i+1)); done; "
-               "touch f; echo made",
-               &outcome);
+    run_script(
+        "mkdir deep; cd deep; i=0; while [ $i -lt 1000 ]; do mkdir d; cd -P d; i=$((i+1)); done; "
+        "touch f; echo made",
+        &outcome);
     CHECK_TEXT(outcome.out, "made\n");
     CHECK_INT(agent_remove(agent(), fixture_path("deep"), true, &err), 0);
     CHECK(lstat(fixture_path("deep"), &st) < 0);

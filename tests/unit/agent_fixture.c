@@ -84,7 +84,8 @@ static int open_listener(void)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", shared.socket_path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 512) < 0) {
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(fd, 512) < 0) {
         perror("agent socket");
         exit(1);
     }
@@ -95,7 +96,8 @@ static void exec_agent(int listener, int oom, int cgroup)
 {
     const char *agent = getenv("ATOLL_TEST_AGENT");
     /* Away from the numbers that are their targets first. */
-    int fds[3] = {fcntl(listener, F_DUPFD, 10), fcntl(oom, F_DUPFD, 10), fcntl(cgroup, F_DUPFD, 10)};
+    int fds[3] = {fcntl(listener, F_DUPFD, 10), fcntl(oom, F_DUPFD, 10),
+                  fcntl(cgroup, F_DUPFD, 10)};
     for (int i = 0; i < 3; i++) {
         dup2(fds[i], LISTENER_FD + i);
         close(fds[i]);
@@ -184,7 +186,8 @@ void run_to_end(struct agent_call *call, struct outcome *ret_outcome)
             ret_outcome->started = true;
             break;
         case AGENT_EVENT_STDOUT:
-            append(ret_outcome->out, sizeof(ret_outcome->out), &ret_outcome->out_length, &event.bytes);
+            append(ret_outcome->out, sizeof(ret_outcome->out), &ret_outcome->out_length,
+                   &event.bytes);
             break;
         case AGENT_EVENT_STDERR:
             append(ret_outcome->err_out, sizeof(ret_outcome->err_out), &err_length, &event.bytes);

@@ -24,7 +24,8 @@ static void check_file(const char *name, const char *wanted)
     struct stat st;
     CHECK(read_file_at(AT_FDCWD, in_directory(name), 4096, &text) >= 0);
     CHECK_TEXT(text, wanted);
-    CHECK(lstat(in_directory(name), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) == 0644);
+    CHECK(lstat(in_directory(name), &st) == 0 && S_ISREG(st.st_mode) &&
+          (st.st_mode & 07777) == 0644);
 }
 
 static void files_are_written(void)

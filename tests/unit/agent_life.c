@@ -102,8 +102,8 @@ static void background_writer_does_not_die_of_a_closed_pipe(void)
 static void signals_reach_the_process_group(void)
 {
     struct error err = {0};
-    struct agent_call *call =
-        start_script("trap 'echo caught; exit 7' INT; echo 1; while :; do sleep 1000; done", 0, false);
+    struct agent_call *call = start_script(
+        "trap 'echo caught; exit 7' INT; echo 1; while :; do sleep 1000; done", 0, false);
     REQUIRE(call);
     CHECK_INT(read_number(call), 1);
     CHECK_INT(agent_exec_signal(call, SIGINT, &err), 0);
@@ -207,7 +207,8 @@ static void unread_input_does_not_hold_the_end(void)
 
 static void timeout_acts_while_input_is_blocked(void)
 {
-    struct feeder feeder = {start_script("echo 1; exec sleep 1000", 1000, true), 5 * 1000 * 1000, -1};
+    struct feeder feeder = {start_script("echo 1; exec sleep 1000", 1000, true), 5 * 1000 * 1000,
+                            -1};
     pthread_t thread;
     REQUIRE(feeder.call);
     REQUIRE(pthread_create(&thread, NULL, feed, &feeder) == 0);

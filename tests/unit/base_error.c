@@ -20,7 +20,8 @@ static void api_codes_are_unique(void)
 {
     for (int a = ERR_NONE + 1; a < ERROR_CODE_COUNT; a++) {
         for (int b = a + 1; b < ERROR_CODE_COUNT; b++) {
-            CHECK(strcmp(error_api_code((enum error_code)a), error_api_code((enum error_code)b)) != 0);
+            CHECK(strcmp(error_api_code((enum error_code)a), error_api_code((enum error_code)b)) !=
+                  0);
         }
     }
 }
@@ -28,7 +29,7 @@ static void api_codes_are_unique(void)
 static void unknown_codes_read_as_internal(void)
 {
     CHECK_TEXT(error_api_code(ERROR_CODE_COUNT), "INTERNAL_ERROR");
-    CHECK_TEXT(error_api_code((enum error_code)-1), "INTERNAL_ERROR");
+    CHECK_TEXT(error_api_code((enum error_code) - 1), "INTERNAL_ERROR");
     CHECK_TEXT(error_api_code(ERR_NONE), "INTERNAL_ERROR");
     CHECK_INT(error_http_status((enum error_code)9999), 500);
 }

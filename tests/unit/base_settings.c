@@ -47,7 +47,8 @@ static void flags_beat_variables_beat_file_beats_defaults(void)
     clear_environment();
     setenv("ATOLL_MAX_SANDBOXES", "21", 1);
     setenv("ATOLL_RATE_LIMIT", "22", 1);
-    CHECK_INT(LOAD("--config", path, "--rate-limit=32", "--state", "/s", "serve", "--not-a-flag"), 0);
+    CHECK_INT(LOAD("--config", path, "--rate-limit=32", "--state", "/s", "serve", "--not-a-flag"),
+              0);
     CHECK_TEXT(settings.domain, "file.example");
     CHECK_INT(settings.max_sandboxes, 21);
     CHECK_INT(settings.rate_limit, 32);

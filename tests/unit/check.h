@@ -21,8 +21,8 @@ bool check_text(const char *got, const char *wanted, const char *what, const cha
 /* Ends the case as skipped, with a reason. */
 void check_skip(const char *reason);
 
-#define CHECK(condition)       check_that((condition), #condition, __FILE__, __LINE__)
-#define CHECK_INT(got, wanted) check_int((got), (wanted), #got, __FILE__, __LINE__)
+#define CHECK(condition)        check_that((condition), #condition, __FILE__, __LINE__)
+#define CHECK_INT(got, wanted)  check_int((got), (wanted), #got, __FILE__, __LINE__)
 #define CHECK_TEXT(got, wanted) check_text((got), (wanted), #got, __FILE__, __LINE__)
 
 /* Leaves the case when the condition does not hold: for what later checks stand on. */

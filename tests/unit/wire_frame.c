@@ -6,7 +6,8 @@
 
 static void headers_make_the_round_trip(void)
 {
-    static const struct frame_header headers[] = {{0, 1}, {1, 255}, {FRAME_PAYLOAD_MAX, 7}, {0x1234, 2}};
+    static const struct frame_header headers[] = {
+        {0, 1}, {1, 255}, {FRAME_PAYLOAD_MAX, 7}, {0x1234, 2}};
     for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
         unsigned char bytes[FRAME_HEADER_BYTES];
         struct frame_header back = {0};
