@@ -159,7 +159,7 @@ class Stream:
 
     def __init__(self, reply):
         self.reply = reply
-        self.events = events(reply.iter_lines(chunk_size=1, delimiter=b"\n"))
+        self.events = events(_lines(reply))
 
     def __enter__(self):
         return self
@@ -190,6 +190,14 @@ def event_bytes(data):
 
 def _command(command, fields):
     return {("argv" if isinstance(command, list) else "command"): command, **fields}
+
+
+def _lines(reply):
+    """Whole lines as soon as they are there (requests' own iter_lines waits, or reads byte by byte)."""
+    pending = b""
+    for chunk in reply.iter_content(chunk_size=None):
+        *whole, pending = (pending + chunk).split(b"\n")
+        yield from whole
 
 
 def events(lines):

@@ -11,6 +11,19 @@ from harness.wait import wait_until
 
 _numbers = itertools.count()
 _CONNECT = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
+# All at once, so that many silent addresses cost one time limit.
+_CONNECT_ALL = """
+import sys, threading, socket
+def connect(address, port):
+    try:
+        socket.create_connection((address, int(port)), 3)
+        print(address, port)
+    except OSError:
+        pass
+threads = [threading.Thread(target=connect, args=pair.split()) for pair in sys.argv[1:]]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
 _SERVE = (
     "import socket,sys; s=socket.create_server((sys.argv[1], 0)); print(s.getsockname()[1], flush=True)\n"
     "while True: s.accept()[0].close()"
@@ -20,6 +33,13 @@ _SERVE = (
 def reach(sandbox, address, port):
     """Can the sandbox open a TCP connection? Bounded: silence counts as no."""
     return sandbox.exec(["python3", "-c", _CONNECT, address, str(port)], timeout=30)["exit_code"] == 0
+
+
+def reached(sandbox, pairs):
+    """Those (address, port) to which the sandbox can open a TCP connection."""
+    words = [f"{address} {port}" for address, port in pairs]
+    told = sandbox.output(["python3", "-c", _CONNECT_ALL, *words], timeout=60)
+    return [tuple(line.split()) for line in told.splitlines()]
 
 
 @contextlib.contextmanager

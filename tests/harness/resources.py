@@ -1,5 +1,6 @@
 """What one instance holds on this machine, by looking at the kernel's own lists."""
 
+import contextlib
 import json
 import pathlib
 import re
@@ -37,7 +38,8 @@ def _slots(number):
     """Names of the slots that have a cgroup in any hierarchy."""
     slots = set()
     for directory in _cgroup_directories(number):
-        slots |= {path.name for path in pathlib.Path(directory).iterdir() if path.is_dir() and path.name != "host"}
+        with contextlib.suppress(FileNotFoundError):
+            slots |= {path.name for path in pathlib.Path(directory).iterdir() if path.is_dir() and path.name != "host"}
     return sorted(slots)
 
 

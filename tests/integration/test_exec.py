@@ -141,7 +141,7 @@ def test_timeout_kills_the_whole_tree(shared_sandbox):
     assert result["timed_out"] is True
     assert result["exit_code"] == -1
     assert result["stdout"] == "begun\n"
-    gone = "pgrep -f 'sleep 987' >/dev/null || echo gone"
+    gone = "pgrep -f '[s]leep 987' >/dev/null || echo gone"
     wait_until(lambda: shared_sandbox.output(gone) == "gone\n", 20, "the whole tree is dead")
 
 
@@ -162,7 +162,7 @@ def test_the_command_dies_when_the_client_leaves(shared_sandbox):
     stream = shared_sandbox.stream("echo here; exec sleep 654")
     stream.next("stdout")
     stream.close()
-    gone = "pgrep -f 'sleep 654' >/dev/null || echo gone"
+    gone = "pgrep -f '[s]leep 654' >/dev/null || echo gone"
     wait_until(lambda: shared_sandbox.output(gone) == "gone\n", 20, "the abandoned command is dead")
 
 

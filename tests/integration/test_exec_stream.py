@@ -151,7 +151,7 @@ def test_a_leaving_client_kills_the_command(shared_sandbox):
     stream = shared_sandbox.stream("echo on; sleep 4321 & sleep 4321")
     stream.next("stdout")
     stream.close()
-    gone = "pgrep -f 'sleep 4321' >/dev/null || echo gone"
+    gone = "pgrep -f '[s]leep 4321' >/dev/null || echo gone"
     wait_until(lambda: shared_sandbox.output(gone) == "gone\n", 20, "the command is dead")
 
 

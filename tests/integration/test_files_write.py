@@ -219,7 +219,7 @@ def test_a_file_in_the_way_of_a_parent_is_told(shared_sandbox):
 
 
 def test_a_read_only_place_is_told(shared_sandbox):
-    reply = send_json(shared_sandbox, path="/proc/sys/kernel/core_pattern", content=b64("|/bin/sh"))
+    reply = send_json(shared_sandbox, path="/sys/kernel/new", content="")
     expect_error(reply, 403, "FORBIDDEN_PATH")
 
 

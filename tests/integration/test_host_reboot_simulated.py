@@ -51,7 +51,8 @@ def test_one_that_is_not_persistent_is_told_lost(fresh_instance):
     if sandbox.object["state"] == "error":
         assert sandbox.object["metadata"]["last_error"]
         sandbox.destroy()
-    expect_error(sandbox.client.post(f"{sandbox.path}/exec", {"command": "true"}), 409, "SANDBOX_NOT_RUNNING")
+    reply = sandbox.client.post(f"{sandbox.path}/exec", {"command": "true"})
+    expect_error(reply, 404, "NOT_FOUND")
 
 
 def test_nothing_is_left_of_the_time_before(fresh_instance):

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from harness.network import Segment, listener, reach
+from harness.network import Segment, listener, reach, reached
 from harness.wait import wait_until
 
 
@@ -42,16 +42,15 @@ def test_ping_works_without_privilege(box):
 
 def host_addresses():
     told = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=True).stdout
-    return [address for address in told.split() if ":" not in address]
+    return [address for address in told.split() if ":" not in address][:30]
 
 
 def test_the_host_cannot_be_reached(instance, box):
     with listener("0.0.0.0") as port:
         gateway = box.output("ip route show default").split()[2]
-        for address in [*host_addresses(), gateway]:
-            assert not reach(box, address, port), f"{address} of the host"
-            assert not reach(box, address, instance.port), f"the API on {address}"
-        assert not reach(box, "127.0.0.1", port)
+        addresses = [*host_addresses(), gateway, "127.0.0.1"]
+        assert reached(box, [(each, port) for each in addresses]) == []
+        assert reached(box, [(each, instance.port) for each in addresses]) == []
 
 
 def test_another_sandbox_cannot_be_reached(box, make_sandbox):
@@ -113,8 +112,7 @@ def test_no_network_at_all(make_sandbox):
     assert box.output("ip -4 route") == ""
     assert box.exec("getent ahostsv4 deb.debian.org")["exit_code"] != 0
     with listener("0.0.0.0") as port:
-        for address in host_addresses():
-            assert not reach(box, address, port)
+        assert reached(box, [(each, port) for each in host_addresses()]) == []
     # loopback still works
     box.output("nohup python3 -m http.server 8000 >/dev/null 2>&1 & echo started")
     probe = "curl -sf -o /dev/null http://127.0.0.1:8000/ && echo up || true"

@@ -128,7 +128,8 @@ def test_two_instances_do_not_see_each_other(operator):
     one, two = operator(), operator()
     one.up()
     two.up()
-    with one.client().create() as sandbox, two.client().create() as other:
+    other = two.client().create()
+    with one.client().create() as sandbox:
         assert two.client().get(sandbox.path).status_code == 404
         assert [each["id"] for each in two.client().list()] == [other.id]
         two.down()
