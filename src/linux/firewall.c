@@ -96,7 +96,7 @@ static int put_rules(struct buffer *rules, const struct firewall *firewall, stru
                   "    fib saddr . iif oif missing drop\n"
                   "    ct state established,related accept\n"
                   "    ip daddr { %s } meta l4proto { tcp, udp } th dport 53 accept\n"
-                  "    drop\n"
+                  "    reject with icmpx admin-prohibited\n"
                   "  }\n"
                   "  chain postrouting {\n"
                   "    type nat hook postrouting priority srcnat; policy accept;\n"

@@ -233,6 +233,7 @@ void container_check_closed(struct engine *engine)
     }
     struct engine_call *call = engine->close_call;
     engine->close_call = NULL;
+    trash_empty(engine);
     if (engine->closing_everything) {
         cgroup_remove(&engine->cgroups, engine->cgroup_top);
     }

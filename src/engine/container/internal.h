@@ -192,6 +192,8 @@ int disk_make(const struct engine *engine, const char *id, int64_t bytes, struct
 
 /* trash.c: gets rid of images without making anybody wait. */
 void trash_collect(struct engine *engine);
+/* The same at once, waiting for it. */
+void trash_empty(struct engine *engine);
 /* An image that no loop device holds. */
 void trash_disk(struct engine *engine, const char *id);
 /* The slot's image, by its present name, until the slot's loop device has let go. */

@@ -85,6 +85,13 @@ void trash_collect(struct engine *engine)
     }
 }
 
+void trash_empty(struct engine *engine)
+{
+    event_timer_clear(engine->context.loop, &engine->trash_timer);
+    event_child_remove(&engine->trash_helper);
+    remove_dead(engine);
+}
+
 void trash_disk(struct engine *engine, const char *id)
 {
     char name[ID_SIZE];
