@@ -334,7 +334,9 @@ int reconcile(struct sandboxes *sandboxes, bool *ret_again, struct error *err)
     if (host_list(sandboxes->host, &round.hosted, &round.hosted_count, err) < 0) {
         return -1;
     }
-    qsort(round.hosted, round.hosted_count, sizeof(*round.hosted), compare_entries);
+    if (round.hosted_count > 0) {
+        qsort(round.hosted, round.hosted_count, sizeof(*round.hosted), compare_entries);
+    }
     int result = settle_all(&round, err);
     if (result == 0) {
         destroy_unknown(&round);
