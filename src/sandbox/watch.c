@@ -10,7 +10,10 @@
 #include <sys/eventfd.h>
 
 enum {
-    RECONNECT_MS = 200,       /* between attempts to reach atoll-host */
+    /* Between attempts to reach atoll-host: what ends before it is watched again is not heard of. */
+    RECONNECT_MS = 10,
+    RECONNECT_SLOW_MS = 200, /* after RECONNECT_FAST attempts */
+    RECONNECT_FAST = 500,
     RECONCILE_AGAIN_MS = 500, /* between rounds while something is unsettled */
 };
 
@@ -102,11 +105,11 @@ static void follow(struct sandboxes *sandboxes, int fd)
     }
 }
 
-static void pause_before_reconnect(struct sandboxes *sandboxes)
+static void pause_before_reconnect(struct sandboxes *sandboxes, int failures)
 {
     struct pollfd wake = {sandboxes->watch_wake_fd, POLLIN, 0};
-    int64_t until_ms = clock_monotonic_ms() + RECONNECT_MS;
-    int64_t left_ms = RECONNECT_MS;
+    int64_t left_ms = failures < RECONNECT_FAST ? RECONNECT_MS : RECONNECT_SLOW_MS;
+    int64_t until_ms = clock_monotonic_ms() + left_ms;
     while (!sandboxes->closing && left_ms > 0) {
         eventfd_t count;
         if (poll(&wake, 1, (int)left_ms) > 0 && eventfd_read(wake.fd, &count) < 0) {
@@ -130,7 +133,7 @@ static void log_connection(struct sandboxes *sandboxes, bool connected, const ch
 static void *watch_main(void *context)
 {
     struct sandboxes *sandboxes = context;
-    while (!sandboxes->closing) {
+    for (int failures = 0; !sandboxes->closing; failures++) {
         auto_close int fd = -1;
         struct error err = {0};
         struct host_info info;
@@ -141,12 +144,13 @@ static void *watch_main(void *context)
             sandboxes->host_info = info;
             pthread_mutex_unlock(&sandboxes->host_mutex);
             log_connection(sandboxes, true, "");
+            failures = 0;
             follow(sandboxes, fd);
             snprintf(err.message, sizeof(err.message), "the connection ended");
         }
         log_connection(sandboxes, false, err.message);
         first_round_is_done(sandboxes);
-        pause_before_reconnect(sandboxes);
+        pause_before_reconnect(sandboxes, failures);
     }
     return NULL;
 }
