@@ -14,10 +14,10 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 /* Value + 1 of each character, 0 for what is not base64: so that the table needs no filling. */
 static const unsigned char values[256] = {
-    RANGE10('A', 1),  RANGE10('K', 11), ['U'] = 21,       ['V'] = 22,       ['W'] = 23,
-    ['X'] = 24,       ['Y'] = 25,       ['Z'] = 26,       RANGE10('a', 27), RANGE10('k', 37),
-    ['u'] = 47,       ['v'] = 48,       ['w'] = 49,       ['x'] = 50,       ['y'] = 51,
-    ['z'] = 52,       RANGE10('0', 53), ['+'] = 63,       ['-'] = 63,       ['/'] = 64,
+    RANGE10('A', 1), RANGE10('K', 11), ['U'] = 21, ['V'] = 22,       ['W'] = 23,
+    ['X'] = 24,      ['Y'] = 25,       ['Z'] = 26, RANGE10('a', 27), RANGE10('k', 37),
+    ['u'] = 47,      ['v'] = 48,       ['w'] = 49, ['x'] = 50,       ['y'] = 51,
+    ['z'] = 52,      RANGE10('0', 53), ['+'] = 63, ['-'] = 63,       ['/'] = 64,
     ['_'] = 64,
 };
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 enum byte_range_result {
-    BYTE_RANGE_WHOLE,       /* no range, several, or a header to ignore */
+    BYTE_RANGE_WHOLE, /* no range, several, or a header to ignore */
     BYTE_RANGE_PART,
     BYTE_RANGE_UNREACHABLE, /* 416 */
 };

@@ -4,6 +4,7 @@
 #include "api/exec_request.h"
 #include "api/exec_result.h"
 #include "api/exec_session.h"
+#include "base/fault.h"
 
 #include <string.h>
 
@@ -71,13 +72,16 @@ int exec_run_parsed(struct request *request, const struct sandbox_use *use,
     if (make_input(parsed, &session.input, err) || exec_session_start(&session, parsed, err)) {
         return -1;
     }
+    FAULT_POINT("daemon.exec.started");
     struct exec_capture out = {.bytes = BUFFER_INIT(EXEC_CAPTURE_MAX_BYTES)};
     struct exec_capture errors = {.bytes = BUFFER_INIT(EXEC_CAPTURE_MAX_BYTES)};
     struct agent_exit ended;
     int result = collect(&session, &out, &errors, &ended, err);
+    FAULT_POINT("daemon.exec.ended");
     if (result == 0) {
         *ret_result = make_result(&out, &errors, &ended);
-        result = *ret_result ? 0 : error_set(err, ERR_INTERNAL, 0, "no memory for a command's output");
+        result =
+            *ret_result ? 0 : error_set(err, ERR_INTERNAL, 0, "no memory for a command's output");
     }
     buffer_free(&out.bytes);
     buffer_free(&errors.bytes);

@@ -75,8 +75,9 @@ void exec_stdin_handle(struct request *request)
         return;
     }
     respond_json(request, 200,
-                 json_pack("{s:{s:s,s:I,s:b}}", "data", "exec_id", request_param(request, "exec_id"),
-                           "size", (json_int_t)reach->received, "eof", eof));
+                 json_pack("{s:{s:s,s:I,s:b}}", "data", "exec_id",
+                           request_param(request, "exec_id"), "size", (json_int_t)reach->received,
+                           "eof", eof));
 }
 
 /* "SIGINT", "INT" or 2. */
@@ -117,8 +118,8 @@ void exec_signal_handle(struct request *request)
         respond_error(request, &err);
     } else {
         respond_json(request, 200,
-                     json_pack("{s:{s:s,s:i}}", "data", "exec_id", request_param(request, "exec_id"),
-                               "signal", signal));
+                     json_pack("{s:{s:s,s:i}}", "data", "exec_id",
+                               request_param(request, "exec_id"), "signal", signal));
     }
     if (reach) {
         reach_free(reach);

@@ -28,7 +28,8 @@ static int fill_environment(struct exec_request *request, json_t *variables)
     size_t count = 0;
     const char *name;
     json_t *value;
-    json_object_foreach (variables, name, value) {
+    json_object_foreach(variables, name, value)
+    {
         if (json_is_string(value) &&
             asprintf(&request->environment[count], "%s=%s", name, json_string_value(value)) < 0) {
             request->environment[count] = NULL;

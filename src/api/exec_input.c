@@ -26,8 +26,9 @@ struct exec_input {
     int signal_count;
     int wake_fd;
     int references;
+    int64_t end_time_ms; /* 0: the service does not stop */
     bool takes_bytes;
-    bool ended;  /* end of input was asked for */
+    bool ended; /* end of input was asked for */
     bool end_taken;
     bool closed;
 };
@@ -210,6 +211,15 @@ static bool is_pending(const struct exec_input *input)
            (input->ended && input->takes_bytes && !input->end_taken);
 }
 
+/* Locked. */
+static void clear_wake(struct exec_input *input)
+{
+    if (!is_pending(input)) {
+        eventfd_t count;
+        (void)!eventfd_read(input->wake_fd, &count);
+    }
+}
+
 bool exec_input_pending(struct exec_input *input)
 {
     pthread_mutex_lock(&input->lock);
@@ -251,12 +261,32 @@ enum exec_input_kind exec_input_take(struct exec_input *input, void *bytes, size
     if (is_pending(input)) {
         kind = take_next(input, bytes, size, ret_length, ret_signal);
     }
-    if (!is_pending(input)) {
-        eventfd_t count;
-        (void)!eventfd_read(input->wake_fd, &count);
-    }
+    clear_wake(input);
     pthread_mutex_unlock(&input->lock);
     return kind;
+}
+
+void exec_input_woken(struct exec_input *input)
+{
+    pthread_mutex_lock(&input->lock);
+    clear_wake(input);
+    pthread_mutex_unlock(&input->lock);
+}
+
+void exec_input_set_end(struct exec_input *input, int64_t monotonic_ms)
+{
+    pthread_mutex_lock(&input->lock);
+    input->end_time_ms = monotonic_ms;
+    wake(input);
+    pthread_mutex_unlock(&input->lock);
+}
+
+int64_t exec_input_end_time(struct exec_input *input)
+{
+    pthread_mutex_lock(&input->lock);
+    int64_t end_time_ms = input->end_time_ms;
+    pthread_mutex_unlock(&input->lock);
+    return end_time_ms;
 }
 
 void exec_input_close(struct exec_input *input)

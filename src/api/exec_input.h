@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct exec_input;
 
@@ -34,6 +35,13 @@ bool exec_input_pending(struct exec_input *input);
 /* *ret_length: how many of size bytes were filled; *ret_signal. */
 enum exec_input_kind exec_input_take(struct exec_input *input, void *bytes, size_t size,
                                      size_t *ret_length, int *ret_signal);
+
+/* A wake-up without anything to take: clears wake_fd. */
+void exec_input_woken(struct exec_input *input);
+
+/* The service stops: the consumer is to give up at that monotonic time, 0 = not known. Wakes it. */
+void exec_input_set_end(struct exec_input *input, int64_t monotonic_ms);
+int64_t exec_input_end_time(struct exec_input *input);
 
 /* The command is over: producers stop. */
 void exec_input_close(struct exec_input *input);

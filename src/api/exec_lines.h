@@ -18,7 +18,7 @@ enum {
 struct exec_lines {
     struct buffer bytes; /* what was taken out lies before start */
     size_t start;
-    size_t searched;     /* no newline between start and here */
+    size_t searched; /* no newline between start and here */
 };
 
 #define EXEC_LINES_INIT ((struct exec_lines){.bytes = BUFFER_INIT(EXEC_LINES_MAX_BYTES)})

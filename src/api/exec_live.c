@@ -1,5 +1,7 @@
 #include "api/exec_live.h"
 
+#include "base/clock.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -80,4 +82,14 @@ struct exec_input *exec_live_find(const char *sandbox_id, const char *exec_id, s
         error_hint(err, "Use the exec_id of the stream's 'started' event while the command runs.");
     }
     return input;
+}
+
+void exec_live_end_all(int64_t grace_ms)
+{
+    int64_t end_time_ms = clock_monotonic_ms() + grace_ms;
+    pthread_mutex_lock(&lock);
+    for (struct live *live = all; live; live = live->next) {
+        exec_input_set_end(live->input, end_time_ms);
+    }
+    pthread_mutex_unlock(&lock);
 }

@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/ids.h"
 
+#include <stdint.h>
+
 /* Enters a stream under a new id. 0, or -1 with ERR_AGENT_BUSY when too many run. A reference to input is
  * kept until exec_live_remove. */
 int exec_live_add(const char *sandbox_id, struct exec_input *input, char exec_id[ID_SIZE],
@@ -14,5 +16,8 @@ void exec_live_remove(const char *exec_id);
 
 /* A new reference to the input of the stream of that sandbox, or NULL with ERR_NOT_FOUND. */
 struct exec_input *exec_live_find(const char *sandbox_id, const char *exec_id, struct error *err);
+
+/* The service stops: streams that still run after grace_ms end with ERR_SHUTTING_DOWN. */
+void exec_live_end_all(int64_t grace_ms);
 
 #endif

@@ -21,8 +21,8 @@ static int add_argument(struct exec_request *request, size_t index, const char *
                         const char *field, struct error *err)
 {
     if (strlen(text) >= EXEC_STRING_MAX_BYTES) {
-        error_set_field(err, ERR_VALIDATION, field, "%s has an argument longer than %d bytes", field,
-                        EXEC_STRING_MAX_BYTES - 1);
+        error_set_field(err, ERR_VALIDATION, field, "%s has an argument longer than %d bytes",
+                        field, EXEC_STRING_MAX_BYTES - 1);
         return error_hint(err, "Write it to a file in the sandbox and run that file.");
     }
     request->arguments[index] = text;
@@ -52,9 +52,11 @@ static int vector_arguments(struct exec_request *request, const char *program, j
     }
     size_t i;
     json_t *item;
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         if (!json_is_string(item)) {
-            return error_set_field(err, ERR_VALIDATION, field, "%s[%zu] must be a string", field, i);
+            return error_set_field(err, ERR_VALIDATION, field, "%s[%zu] must be a string", field,
+                                   i);
         }
         if (add_argument(request, offset + i, json_string_value(item), field, err)) {
             return -1;
@@ -114,8 +116,8 @@ static int parse_arguments(json_t *body, struct exec_request *request, struct er
 
 static int timeout_refused(const char *field, int64_t max_ms, struct error *err)
 {
-    return error_set_field(err, ERR_TIMEOUT_TOO_LONG, field, "%s is longer than %lld seconds", field,
-                           (long long)(max_ms / 1000));
+    return error_set_field(err, ERR_TIMEOUT_TOO_LONG, field, "%s is longer than %lld seconds",
+                           field, (long long)(max_ms / 1000));
 }
 
 /* Takes the member, when it is there, as a number of units of unit_ms milliseconds. */
@@ -222,8 +224,8 @@ static int parse_input(json_t *body, struct exec_request *request, struct error 
         request->input = (unsigned char *)strdup(text);
         return request->input ? 0 : error_set(err, ERR_INTERNAL, 0, "no memory for stdin");
     }
-    if (encoded && base64_decode_all(encoded, strlen(encoded), &request->input,
-                                     &request->input_length)) {
+    if (encoded &&
+        base64_decode_all(encoded, strlen(encoded), &request->input, &request->input_length)) {
         return error_set_field(err, ERR_VALIDATION, "stdin_base64", "stdin_base64 is not base64");
     }
     return 0;
@@ -240,7 +242,8 @@ static int parse_env(json_t *body, struct exec_request *request, struct error *e
     }
     const char *name;
     json_t *value;
-    json_object_foreach (request->env, name, value) {
+    json_object_foreach(request->env, name, value)
+    {
         if (!name[0] || strchr(name, '=')) {
             return error_set_field(err, ERR_VALIDATION, "env",
                                    "the name of a variable must not be empty or hold '='");
@@ -249,8 +252,8 @@ static int parse_env(json_t *body, struct exec_request *request, struct error *e
             return error_set_field(err, ERR_VALIDATION, "env", "env.%s must be a string", name);
         }
         if (strlen(name) + 1 + json_string_length(value) >= EXEC_STRING_MAX_BYTES) {
-            return error_set_field(err, ERR_VALIDATION, "env", "env.%s is longer than %d bytes", name,
-                                   EXEC_STRING_MAX_BYTES - 1);
+            return error_set_field(err, ERR_VALIDATION, "env", "env.%s is longer than %d bytes",
+                                   name, EXEC_STRING_MAX_BYTES - 1);
         }
     }
     return 0;
@@ -259,8 +262,8 @@ static int parse_env(json_t *body, struct exec_request *request, struct error *e
 /* What makes a command a detached one, which outlives the request. */
 static int refuse_detached(json_t *body, enum exec_form form, struct error *err)
 {
-    static const char *const names[] = {"detached", "detach", "background", "tty", "name",
-                                        "sudo",     "user"};
+    static const char *const names[] = {"detached", "detach", "background", "tty",
+                                        "name",     "sudo",   "user"};
     size_t count = form == EXEC_FORM_COMMANDS ? sizeof(names) / sizeof(names[0]) : 4;
     for (size_t i = 0; i < count; i++) {
         json_t *value = body_member(body, names[i]);
@@ -279,7 +282,8 @@ static int check_commands_limits(json_t *body, const struct exec_request *reques
 {
     const char *command = json_string_value(body_member(body, "command"));
     if (!command) {
-        return error_set_field(err, body_member(body, "command") ? ERR_VALIDATION : ERR_MISSING_PARAM,
+        return error_set_field(err,
+                               body_member(body, "command") ? ERR_VALIDATION : ERR_MISSING_PARAM,
                                "command", "command must be a string");
     }
     if (strlen(command) > COMMANDS_COMMAND_MAX_BYTES) {

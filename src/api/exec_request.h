@@ -29,16 +29,16 @@ enum exec_form {
 };
 
 struct exec_request {
-    const char **arguments;    /* NULL-terminated array of our own, strings borrowed from the body */
-    char **environment;        /* NULL-terminated, our own; filled by exec_request_resolve */
-    char cwd[AGENT_PATH_MAX];  /* "" until resolved when the request names none */
-    const char *user;          /* or NULL */
-    unsigned char *input;      /* our own; NULL when none */
+    const char **arguments;   /* NULL-terminated array of our own, strings borrowed from the body */
+    char **environment;       /* NULL-terminated, our own; filled by exec_request_resolve */
+    char cwd[AGENT_PATH_MAX]; /* "" until resolved when the request names none */
+    const char *user;         /* or NULL */
+    unsigned char *input;     /* our own; NULL when none */
     size_t input_length;
-    bool open_stdin;           /* more input comes by POST …/exec/{exec_id}/stdin */
+    bool open_stdin; /* more input comes by POST …/exec/{exec_id}/stdin */
     int64_t timeout_ms;
-    int64_t wait_ms;           /* how long to wait for a sandbox that is starting */
-    json_t *env;               /* borrowed from the body, or NULL */
+    int64_t wait_ms; /* how long to wait for a sandbox that is starting */
+    json_t *env;     /* borrowed from the body, or NULL */
 };
 
 /* Checks the body and fills *request (zeroed by the caller). The body must outlive it. -1 with err that

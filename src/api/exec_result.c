@@ -34,9 +34,10 @@ static int add_signal(json_t *result, int number)
 int exec_result_add_exit(json_t *result, const struct agent_exit *ended)
 {
     int code = ended->timed_out ? EXEC_CODE_TIMED_OUT : ended->exit_code;
-    int failed = json_object_set_new(result, "exit_code", json_integer(code)) ||
-                 json_object_set_new(result, "timed_out", json_boolean(ended->timed_out)) ||
-                 json_object_set_new(result, "duration_ms", json_integer(ended->duration_us / 1000));
+    int failed =
+        json_object_set_new(result, "exit_code", json_integer(code)) ||
+        json_object_set_new(result, "timed_out", json_boolean(ended->timed_out)) ||
+        json_object_set_new(result, "duration_ms", json_integer(ended->duration_us / 1000));
     if (!failed && ended->signal > 0) {
         failed = add_signal(result, ended->signal);
     }
@@ -71,7 +72,8 @@ int exec_result_add_output(json_t *result, const char *name, struct exec_capture
     if (!exact) {
         size_t length;
         auto_free char *encoded = base64_encode(bytes->data, bytes->length, &length);
-        if (!encoded || set_suffixed(result, name, "base64", json_stringn_nocheck(encoded, length))) {
+        if (!encoded ||
+            set_suffixed(result, name, "base64", json_stringn_nocheck(encoded, length))) {
             return -1;
         }
     }

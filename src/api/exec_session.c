@@ -73,6 +73,26 @@ static int wait_for_move(struct exec_session *session, int64_t wait_ms, struct e
     if (ready > 0 && (polled[0].revents & POLLOUT)) {
         send_input(session);
     }
+    if (ready > 0 && polled[2].revents) {
+        exec_input_woken(session->input);
+    }
+    return 0;
+}
+
+/* The service may be about to stop: shortens *left_ms (< 0: for ever). -1 when it is time. */
+static int mind_the_end(struct exec_session *session, int64_t *left_ms, struct error *err)
+{
+    int64_t end_time_ms = exec_input_end_time(session->input);
+    if (end_time_ms == 0) {
+        return 0;
+    }
+    int64_t until_end_ms = end_time_ms - clock_monotonic_ms();
+    if (until_end_ms <= 0) {
+        return error_set(err, ERR_SHUTTING_DOWN, 0, "the service is stopping");
+    }
+    if (*left_ms < 0 || *left_ms > until_end_ms) {
+        *left_ms = until_end_ms;
+    }
     return 0;
 }
 
@@ -89,7 +109,7 @@ static int next_with_input(struct exec_session *session, int64_t wait_ms,
         if (wait_ms >= 0 && left_ms <= 0) {
             return 0;
         }
-        if (wait_for_move(session, left_ms, err)) {
+        if (mind_the_end(session, &left_ms, err) || wait_for_move(session, left_ms, err)) {
             return -1;
         }
     }

@@ -12,7 +12,7 @@ struct exec_session {
     struct api *api;               /* borrowed */
     const struct sandbox_use *use; /* borrowed */
     struct agent_call *call;
-    struct exec_input *input;      /* a reference, or NULL: nothing can be sent */
+    struct exec_input *input; /* a reference, or NULL: nothing can be sent */
     int client_fd;
 };
 

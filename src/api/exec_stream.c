@@ -10,6 +10,7 @@
 #include "api/utf8_json.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fault.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@
 
 enum {
     KEEPALIVE_MS = 15 * 1000,
-    PARTIAL_LINE_MS = 50,               /* how long a begun line waits for its end */
+    PARTIAL_LINE_MS = 50, /* how long a begun line waits for its end */
     INPUT_QUEUE_BYTES = 256 * 1024,
 };
 
@@ -241,7 +242,8 @@ static int stream_next(void *context, struct sse_event *event)
 static int make_input(struct exec_stream *stream, struct error *err)
 {
     const struct exec_request *parsed = &stream->parsed;
-    size_t max = parsed->input_length > INPUT_QUEUE_BYTES ? parsed->input_length : INPUT_QUEUE_BYTES;
+    size_t max =
+        parsed->input_length > INPUT_QUEUE_BYTES ? parsed->input_length : INPUT_QUEUE_BYTES;
     bool takes_bytes = parsed->input || parsed->open_stdin;
     struct exec_input *input = exec_input_new(max, takes_bytes, err);
     stream->session.input = input;
@@ -300,5 +302,6 @@ void exec_stream_handle(struct request *request)
         respond_error(request, &err);
         return;
     }
+    FAULT_POINT("daemon.exec.streaming");
     respond_sse(request, stream_next, stream_free, stream);
 }

@@ -37,8 +37,8 @@ static int append_all(char path[AGENT_PATH_MAX], size_t *length, const char *tex
     return 0;
 }
 
-int file_path_make(const char *base, const char *text, const char *field,
-                   char path[AGENT_PATH_MAX], struct error *err)
+int file_path_make(const char *base, const char *text, const char *field, char path[AGENT_PATH_MAX],
+                   struct error *err)
 {
     size_t length = 0;
     path[0] = '\0';

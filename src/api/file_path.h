@@ -12,8 +12,8 @@
  * ".." is refused rather than resolved, because only the sandbox could do that right. Errors
  * (ERR_VALIDATION) name field; so do they for an empty path or one over 4095 bytes.
  */
-int file_path_make(const char *base, const char *text, const char *field,
-                   char path[AGENT_PATH_MAX], struct error *err);
+int file_path_make(const char *base, const char *text, const char *field, char path[AGENT_PATH_MAX],
+                   struct error *err);
 
 /* The last component; "/" for the root. Borrowed from path. */
 const char *file_path_name(const char *path);

@@ -6,7 +6,7 @@
 #include "http/http.h"
 
 /* files_write.c: one file a request, streamed. */
-int files_write_begin(struct request *request, struct error *err);     /* JSON, form or raw by type */
+int files_write_begin(struct request *request, struct error *err); /* JSON, form or raw by type */
 int files_write_json_begin(struct request *request, struct error *err);
 int files_write_text_begin(struct request *request, struct error *err); /* JSON with plain text */
 int files_write_raw_begin(struct request *request, struct error *err);  /* ?path= */

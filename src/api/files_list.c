@@ -9,10 +9,15 @@
 
 enum { TREE_DEPTH_DEFAULT = 3 };
 
-/* Entries of a directory, as JSON, since a struct agent_stat of each would be large. */
+/* One entry, as JSON, since a struct agent_stat of each would be large. */
+struct entry {
+    json_t *json;
+    const char *path; /* borrowed from json */
+};
+
 struct listing {
     char path[AGENT_PATH_MAX];
-    json_t **entries;
+    struct entry *entries;
     size_t count, capacity;
     bool truncated;
     bool no_memory;
@@ -21,11 +26,16 @@ struct listing {
 static void listing_free(struct listing *listing)
 {
     for (size_t i = 0; i < listing->count; i++) {
-        json_decref(listing->entries[i]);
+        json_decref(listing->entries[i].json);
     }
     free(listing->entries);
     listing->entries = NULL;
     listing->count = 0;
+}
+
+static const char *path_of(const json_t *node)
+{
+    return json_string_value(json_object_get(node, "path"));
 }
 
 static bool add_entry(const struct agent_stat *entry, void *context)
@@ -33,7 +43,7 @@ static bool add_entry(const struct agent_stat *entry, void *context)
     struct listing *listing = context;
     if (listing->count == listing->capacity) {
         size_t capacity = listing->capacity ? listing->capacity * 2 : 64;
-        json_t **entries = realloc(listing->entries, capacity * sizeof(*entries));
+        struct entry *entries = realloc(listing->entries, capacity * sizeof(*entries));
         if (!entries) {
             listing->no_memory = true;
             return false;
@@ -44,7 +54,7 @@ static bool add_entry(const struct agent_stat *entry, void *context)
     json_t *json = file_json(entry);
     listing->no_memory |= !json;
     if (json) {
-        listing->entries[listing->count++] = json;
+        listing->entries[listing->count++] = (struct entry){json, path_of(json)};
     }
     return json != NULL;
 }
@@ -61,14 +71,9 @@ static int compare_paths(const char *a, const char *b)
     return left - right;
 }
 
-static const char *entry_path(const json_t *entry)
-{
-    return json_string_value(json_object_get(entry, "path"));
-}
-
 static int compare_entries(const void *a, const void *b)
 {
-    return compare_paths(entry_path(*(json_t *const *)a), entry_path(*(json_t *const *)b));
+    return compare_paths(((const struct entry *)a)->path, ((const struct entry *)b)->path);
 }
 
 static int fill_listing(struct request *request, int default_depth, struct listing *listing,
@@ -99,7 +104,7 @@ static json_t *entries_json(const struct listing *listing)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < listing->count; i++) {
-        json_array_append(array, listing->entries[i]);
+        json_array_append(array, listing->entries[i].json);
     }
     return array;
 }
@@ -161,15 +166,15 @@ static bool lies_in(const char *path, const char *directory)
 static json_t *tree_reply(const struct listing *listing)
 {
     json_t *open[AGENT_LIST_DEPTH_MAX + 1];
-    json_t *root = json_pack("{s:o,s:o,s:s,s:[],s:b}", "path", file_path_json(listing->path), "name",
-                             file_path_json(file_path_name(listing->path)), "type", "dir",
+    json_t *root = json_pack("{s:o,s:o,s:s,s:[],s:b}", "path", file_path_json(listing->path),
+                             "name", file_path_json(file_path_name(listing->path)), "type", "dir",
                              "children", "truncated", listing->truncated);
     int depth = 0;
     open[0] = root;
     for (size_t i = 0; root && i < listing->count; i++) {
-        json_t *entry = listing->entries[i];
+        json_t *entry = listing->entries[i].json;
         bool is_dir = json_is_true(json_object_get(entry, "is_dir"));
-        while (depth > 0 && !lies_in(entry_path(entry), entry_path(open[depth]))) {
+        while (depth > 0 && !lies_in(listing->entries[i].path, path_of(open[depth]))) {
             depth--;
         }
         json_t *node = tree_node(entry, is_dir);

@@ -142,7 +142,8 @@ static bool is_head(const struct request *request)
 
 static int look_at(struct download *download, struct error *err)
 {
-    if (agent_stat(download->use.sandbox.agent_socket, download->path, true, &download->stat, err)) {
+    if (agent_stat(download->use.sandbox.agent_socket, download->path, true, &download->stat,
+                   err)) {
         return file_use_failed(&download->use, err);
     }
     if (download->stat.type == AGENT_FILE_DIRECTORY) {
@@ -285,8 +286,9 @@ void fs_read_handle(struct request *request)
     if (read_text(request, download, &text, &err)) {
         respond_error(request, &err);
     } else {
-        respond_json(request, 200,
-                     json_pack("{s:o,s:o}", "path", file_path_json(download->path), "content", text));
+        respond_json(
+            request, 200,
+            json_pack("{s:o,s:o}", "path", file_path_json(download->path), "content", text));
     }
     download_free(download);
 }

@@ -13,8 +13,9 @@ static int look_at(struct request *request, const char *text, struct agent_stat 
     if (file_use_begin(&use, request, err) || file_use_path(&use, text, "path", path, err)) {
         return -1;
     }
-    return agent_stat(use.sandbox.agent_socket, path, true, ret_stat, err) ? file_use_failed(&use, err)
-                                                                           : 0;
+    return agent_stat(use.sandbox.agent_socket, path, true, ret_stat, err)
+               ? file_use_failed(&use, err)
+               : 0;
 }
 
 static void respond_stat(struct request *request, const char *text)

@@ -26,7 +26,7 @@ struct file_write {
     struct multipart *multipart; /* or NULL; neither: the body is the file */
     enum form_part part;
     bool seen_file;
-    char text[FORM_TEXT_SIZE];   /* of the form's path or mode */
+    char text[FORM_TEXT_SIZE]; /* of the form's path or mode */
     size_t text_length;
 };
 
@@ -74,7 +74,8 @@ static int json_content(void *context, const void *bytes, size_t length, struct 
 
 static int begin_json(struct request *request, bool plain, struct error *err)
 {
-    if (upload_check_length(request, plain ? TEXT_PERCENT : BASE64_PERCENT, JSON_SLACK_BYTES, err)) {
+    if (upload_check_length(request, plain ? TEXT_PERCENT : BASE64_PERCENT, JSON_SLACK_BYTES,
+                            err)) {
         return -1;
     }
     struct file_write *write = write_new(request, err);
@@ -168,8 +169,8 @@ static int begin_raw(struct request *request, bool from_url, struct error *err)
         return -1;
     }
     struct file_write *write = write_new(request, err);
-    if (!write || file_use_request_path(&write->upload.use, request, from_url, write->upload.path,
-                                        err)) {
+    if (!write ||
+        file_use_request_path(&write->upload.use, request, from_url, write->upload.path, err)) {
         return -1;
     }
     const char *mode = request_query(request, "mode");
@@ -253,7 +254,8 @@ void files_write_handle(struct request *request)
                  json_pack("{s:{s:s,s:o,s:I,s:I,s:s}}", "data", "sandbox_id",
                            write->upload.use.sandbox.id, "path", file_path_json(write->upload.path),
                            "size", (json_int_t)write->upload.size, "size_bytes",
-                           (json_int_t)write->upload.size, "mode", file_mode_text(stat.mode, mode)));
+                           (json_int_t)write->upload.size, "mode",
+                           file_mode_text(stat.mode, mode)));
 }
 
 void fs_write_handle(struct request *request)
@@ -266,8 +268,8 @@ void fs_write_handle(struct request *request)
         return;
     }
     char mode[FILE_MODE_TEXT_SIZE];
-    respond_json(request, 201,
-                 json_pack("{s:b,s:o,s:I,s:s}", "success", 1, "path",
-                           file_path_json(write->upload.path), "size",
-                           (json_int_t)write->upload.size, "mode", file_mode_text(stat.mode, mode)));
+    respond_json(
+        request, 201,
+        json_pack("{s:b,s:o,s:I,s:s}", "success", 1, "path", file_path_json(write->upload.path),
+                  "size", (json_int_t)write->upload.size, "mode", file_mode_text(stat.mode, mode)));
 }

@@ -87,13 +87,15 @@ static int check_files(json_t *files, struct error *err)
     if (!files) {
         return error_set_field(err, ERR_MISSING_PARAM, "files", "files is missing");
     }
-    if (!json_is_array(files) || json_array_size(files) == 0 || json_array_size(files) > FILES_MAX) {
-        return error_set_field(err, ERR_VALIDATION, "files", "files must be an array of 1 to %d objects",
-                               FILES_MAX);
+    if (!json_is_array(files) || json_array_size(files) == 0 ||
+        json_array_size(files) > FILES_MAX) {
+        return error_set_field(err, ERR_VALIDATION, "files",
+                               "files must be an array of 1 to %d objects", FILES_MAX);
     }
     size_t i;
     json_t *file;
-    json_array_foreach (files, i, file) {
+    json_array_foreach(files, i, file)
+    {
         if (!json_is_object(file)) {
             return error_set_field(err, ERR_VALIDATION, "files", "files[%zu] must be an object", i);
         }
@@ -113,7 +115,8 @@ void files_write_many_handle(struct request *request)
     json_t *written = json_array(), *failed = json_array();
     size_t i;
     json_t *file;
-    json_array_foreach (files, i, file) {
+    json_array_foreach(files, i, file)
+    {
         write_one(&use, file, written, failed);
     }
     respond_json(request, 200, json_pack("{s:o,s:o}", "written", written, "failed", failed));

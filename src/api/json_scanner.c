@@ -160,8 +160,8 @@ static int take_code_unit(struct json_scanner *scanner, struct error *err)
     }
     if (is_low) {
         scanner->surrogate_due = false;
-        return give_code_point(
-            scanner, 0x10000 + ((scanner->high - 0xD800) << 10) + (unit - 0xDC00), err);
+        return give_code_point(scanner,
+                               0x10000 + ((scanner->high - 0xD800) << 10) + (unit - 0xDC00), err);
     }
     if (unit >= 0xD800 && unit <= 0xDBFF) {
         scanner->surrogate_due = true;

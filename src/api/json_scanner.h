@@ -46,11 +46,11 @@ struct json_scanner {
     struct json_scanner_handler handler;
     enum json_scanner_state state;
     struct utf8_check utf8;
-    unsigned arrays;      /* bit n: the container at depth n + 1 is an array */
+    unsigned arrays; /* bit n: the container at depth n + 1 is an array */
     int depth;
     bool in_key;
-    bool wanted;          /* the current member's */
-    bool surrogate_due;   /* a high surrogate waits for its other half */
+    bool wanted;        /* the current member's */
+    bool surrogate_due; /* a high surrogate waits for its other half */
     unsigned high;
     unsigned hex;
     int hex_count;

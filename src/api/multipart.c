@@ -17,7 +17,7 @@ enum state {
     STATE_DELIMITER, /* after a delimiter: "--" or the line's end */
     STATE_HEADERS,
     STATE_DATA,
-    STATE_DONE,      /* what follows is ignored */
+    STATE_DONE, /* what follows is ignored */
 };
 
 struct multipart {
@@ -25,8 +25,8 @@ struct multipart {
     enum state state;
     char delimiter[BOUNDARY_MAX_BYTES + 8]; /* "\r\n--boundary" */
     size_t delimiter_length;
-    size_t matched;                         /* bytes of the delimiter that the data just showed */
-    char line[LINE_MAX_BYTES];              /* of headers, or of what follows a delimiter */
+    size_t matched;            /* bytes of the delimiter that the data just showed */
+    char line[LINE_MAX_BYTES]; /* of headers, or of what follows a delimiter */
     size_t line_length;
     size_t headers_length;
     char name[MULTIPART_NAME_SIZE];
@@ -36,7 +36,8 @@ struct multipart {
 
 static int malformed(struct error *err, const char *what)
 {
-    return error_set(err, ERR_BAD_REQUEST, 0, "the body is not valid multipart/form-data: %s", what);
+    return error_set(err, ERR_BAD_REQUEST, 0, "the body is not valid multipart/form-data: %s",
+                     what);
 }
 
 static bool boundary_valid(const char *boundary)
@@ -232,8 +233,7 @@ static size_t push_data(struct multipart *multipart, const char *bytes, size_t l
     return used > 0 ? used : push_data(multipart, bytes, length, err);
 }
 
-int multipart_push(struct multipart *multipart, const void *bytes, size_t length,
-                   struct error *err)
+int multipart_push(struct multipart *multipart, const void *bytes, size_t length, struct error *err)
 {
     const char *from = bytes;
     while (length > 0 && multipart->state != STATE_DONE) {

@@ -2,6 +2,7 @@
 
 #include "api/file_path.h"
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/io.h"
 
 #include <errno.h>
@@ -166,9 +167,11 @@ int upload_finish(struct upload *upload, struct agent_stat *ret_stat, struct err
     if (upload->spool_fd >= 0 && send_spool(upload, err)) {
         return -1;
     }
+    FAULT_POINT("daemon.write.sent");
     if (agent_write_finish(upload->call, ret_stat, err)) {
         return file_use_failed(&upload->use, err);
     }
+    FAULT_POINT("daemon.write.done");
     if (!upload->mode_is_late) {
         return 0;
     }

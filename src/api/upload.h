@@ -17,8 +17,8 @@ enum { UPLOAD_COLLECT_BYTES = 32 * 1024 };
 
 struct upload {
     struct file_use use;
-    struct agent_call *call;   /* once the path is known and content came */
-    int spool_fd;              /* -1: not needed so far */
+    struct agent_call *call; /* once the path is known and content came */
+    int spool_fd;            /* -1: not needed so far */
     int64_t size, size_max;
     int64_t mode;              /* -1: keep an existing file's, else 0644 */
     bool mode_is_late;         /* came when the file was on its way already */
@@ -43,7 +43,6 @@ int upload_finish(struct upload *upload, struct agent_stat *ret_stat, struct err
 void upload_end(struct upload *upload);
 
 /* Refuses a body by its announced length: over percent of the largest file's size and slack bytes. */
-int upload_check_length(struct request *request, int64_t percent, int64_t slack,
-                        struct error *err);
+int upload_check_length(struct request *request, int64_t percent, int64_t slack, struct error *err);
 
 #endif

@@ -26,7 +26,8 @@ struct upload_json {
     unsigned char piece[PIECE_BYTES];
 };
 
-static enum member member_of(const struct upload_json *parser, const char *key, const char **ret_name)
+static enum member member_of(const struct upload_json *parser, const char *key,
+                             const char **ret_name)
 {
     static const char *const names[] = {"path", "mode", "content", "content_base64"};
     const enum member members[] = {MEMBER_PATH, MEMBER_MODE,

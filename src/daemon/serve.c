@@ -1,6 +1,7 @@
 #include "daemon/serve.h"
 
 #include "api/api.h"
+#include "api/exec_live.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -13,7 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SHUTDOWN_GRACE_MS = 10 * 1000 };
+/* Command streams end a moment earlier, so that their last event still goes out. */
+enum { SHUTDOWN_GRACE_MS = 10 * 1000, STREAM_GRACE_MS = 8 * 1000 };
 
 /* What was started, in this order; stopped in the opposite one. */
 struct service {
@@ -81,6 +83,7 @@ static void stop(struct service *service)
 {
     struct api *api = &service->api;
     if (api->server) {
+        exec_live_end_all(STREAM_GRACE_MS);
         api->server = http_server_stop(api->server, SHUTDOWN_GRACE_MS);
     }
     api->sandboxes = sandboxes_close(api->sandboxes);

@@ -118,8 +118,9 @@ static void waiting_is_asked_for(void)
     struct exec_request request;
     struct error err;
     json_t *body;
-    CHECK_INT(parse("{'command':'a','wait':true,'wait_timeout_ms':7}", EXEC_FORM_EXEC, &request, &body,
-                    &err), 0);
+    CHECK_INT(parse("{'command':'a','wait':true,'wait_timeout_ms':7}", EXEC_FORM_EXEC, &request,
+                    &body, &err),
+              0);
     CHECK_INT(request.wait_ms, 7);
     exec_request_free(&request);
     json_decref(body);
@@ -147,7 +148,8 @@ static void the_sandbox_completes_a_request(void)
     json_t *body;
     use.env = json_pack("{s:s,s:s}", "A", "sandbox", "B", "sandbox");
     CHECK_INT(parse("{'command':'a','cwd':'x/y','env':{'B':'request','LANG':'C'}}",
-                    EXEC_FORM_COMMANDS, &request, &body, &err), 0);
+                    EXEC_FORM_COMMANDS, &request, &body, &err),
+              0);
     CHECK_INT(exec_request_resolve(&request, &use, &err), 0);
     CHECK_TEXT(request.cwd, "/workspace/x/y");
     CHECK(has_variable(&request, "A=sandbox"));

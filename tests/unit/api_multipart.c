@@ -90,9 +90,10 @@ static void parts_come_with_their_names(void)
     check_form("--b--b\r\n" PART("path") "/a\r\n--b--b\r\n" PART("file") "data\r\n--b--b--\r\n",
                "<path>/a|<file>data|");
     check_form("preamble\r\n--b--b  \r\n" PART("x") "\r\n--b--b--epilogue", "<x>|");
-    check_form("--b--b\r\ncontent-type: a/b\r\nCONTENT-DISPOSITION:form-data;name=x;"
-               " filename=\"a;\\\" b.txt\"\r\nContent-Transfer-Encoding: binary\r\n\r\n1\r\n--b--b--",
-               "<x>1|");
+    check_form(
+        "--b--b\r\ncontent-type: a/b\r\nCONTENT-DISPOSITION:form-data;name=x;"
+        " filename=\"a;\\\" b.txt\"\r\nContent-Transfer-Encoding: binary\r\n\r\n1\r\n--b--b--",
+        "<x>1|");
 }
 
 static void data_may_look_like_a_boundary(void)
@@ -122,15 +123,17 @@ static void what_is_cut_or_ambiguous_is_refused(void)
 static void a_boundary_is_needed(void)
 {
     static const char *const types[] = {
-        "multipart/form-data", "multipart/form-data; boundary=",
-        "multipart/form-data; boundary=\"a", "multipart/form-data; boundary=a; boundary=b",
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        "multipart/form-data; boundary=\"a",
+        "multipart/form-data; boundary=a; boundary=b",
         "multipart/form-data; boundary=\"a\\\"b\"",
-        "multipart/form-data; boundary=aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffg1234567890",
+        "multipart/form-data; "
+        "boundary=aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffg1234567890",
     };
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         struct error err = {0};
-        struct multipart *multipart =
-            multipart_new(types[i], (struct multipart_handler){0}, &err);
+        struct multipart *multipart = multipart_new(types[i], (struct multipart_handler){0}, &err);
         CHECK_TEXT(multipart ? types[i] : "refused", "refused");
         multipart_free(multipart);
     }

@@ -33,8 +33,8 @@ static void base64_takes_every_form_of_padding(void)
 
 static void base64_refuses_what_it_is_not(void)
 {
-    static const char *const bad[] = {"Z",     "Zg=",  "Z===", "=",     "Zm8==", "Zh==",
-                                      "Zm9=",  "Zm9v=", "Z g=", "Zg==Zg==", "Zm9v!", "Zm\n9v"};
+    static const char *const bad[] = {"Z",    "Zg=",   "Z===", "=",        "Zm8==", "Zh==",
+                                      "Zm9=", "Zm9v=", "Z g=", "Zg==Zg==", "Zm9v!", "Zm\n9v"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         unsigned char *bytes = NULL;
         size_t length;
@@ -77,17 +77,28 @@ static void what_is_no_utf8_becomes_replacement_characters(void)
     check_json_text("plain", 5, "plain", true);
     check_json_text("", 0, "", true);
     check_json_text("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80", 11, "grüß \xf0\x9f\x98\x80", true);
-    check_json_text("a\xff" "b", 3, "a\xef\xbf\xbd" "b", false);
+    check_json_text("a\xff"
+                    "b",
+                    3,
+                    "a\xef\xbf\xbd"
+                    "b",
+                    false);
     check_json_text("\xc3", 1, "\xef\xbf\xbd", false);
-    check_json_text("\xf0\x9f\x98" "x", 4, "\xef\xbf\xbdx", false);
+    check_json_text("\xf0\x9f\x98"
+                    "x",
+                    4, "\xef\xbf\xbdx", false);
     check_json_text("\xed\xa0\x80", 3, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", false);
     check_json_text("\xc0\xaf", 2, "\xef\xbf\xbd\xef\xbf\xbd", false);
 }
 
 static void utf8_is_checked_the_same_in_pieces(void)
 {
-    static const char *const texts[] = {"aä€😀z", "\xf4\x90\x80\x80", "\xe0\x80\x80", "\xf4\x8f\xbf\xbf",
-                                        "long ascii before \xc3\x28", "\x80"};
+    static const char *const texts[] = {"aä€😀z",
+                                        "\xf4\x90\x80\x80",
+                                        "\xe0\x80\x80",
+                                        "\xf4\x8f\xbf\xbf",
+                                        "long ascii before \xc3\x28",
+                                        "\x80"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct utf8_check check = {0};
         bool fits = true;
@@ -126,7 +137,8 @@ static const struct check_case cases[] = {
     {"base64 takes every form of padding", base64_takes_every_form_of_padding},
     {"base64 refuses what it is not", base64_refuses_what_it_is_not},
     {"base64 makes the round trip in pieces", base64_makes_the_round_trip_in_pieces},
-    {"what is no UTF-8 becomes replacement characters", what_is_no_utf8_becomes_replacement_characters},
+    {"what is no UTF-8 becomes replacement characters",
+     what_is_no_utf8_becomes_replacement_characters},
     {"UTF-8 is checked the same in pieces", utf8_is_checked_the_same_in_pieces},
     {"an unfinished character is seen", an_unfinished_character_is_seen},
     {"characters encode", characters_encode},

@@ -94,8 +94,9 @@ static void members_come_in_any_order(void)
 
 static void escapes_are_resolved(void)
 {
-    check_upload("{\"p\\u0061th\":\"\\/w\\u0020x\\ud83d\\ude00\",\"content\":\"aGVs\\u0062G8\\u003d\"}",
-                 false, "/w x\xf0\x9f\x98\x80", "", "hello");
+    check_upload(
+        "{\"p\\u0061th\":\"\\/w\\u0020x\\ud83d\\ude00\",\"content\":\"aGVs\\u0062G8\\u003d\"}",
+        false, "/w x\xf0\x9f\x98\x80", "", "hello");
     check_upload("{\"path\":\"/a\",\"content\":\"aGVs\\r\\nbG8=\\n\"}", false, "/a", "", "hello");
 }
 
@@ -108,9 +109,10 @@ static void plain_text_is_taken_as_it_is(void)
 
 static void other_members_are_left_out(void)
 {
-    check_upload("{\"x\":{\"path\":\"/no\",\"y\":[1,-2.5e+3,{}],\"z\":\"}\\\"\"},\"path\":\"/a\",\"n\":null,"
-                 "\"t\":true,\"f\":[false,[]],\"content\":\"YQ==\",\"content2\":7}",
-                 false, "/a", "", "a");
+    check_upload(
+        "{\"x\":{\"path\":\"/no\",\"y\":[1,-2.5e+3,{}],\"z\":\"}\\\"\"},\"path\":\"/a\",\"n\":null,"
+        "\"t\":true,\"f\":[false,[]],\"content\":\"YQ==\",\"content2\":7}",
+        false, "/a", "", "a");
 }
 
 static void missing_members_are_named(void)
