@@ -177,6 +177,7 @@ void instance_release(const struct settings *settings, struct instance *instance
     char path[PATH_SIZE];
     if (forget) {
         unlink(number_path(instance->number, path));
+        unlink(settings_path(settings, "run/host.sock", path, sizeof(path)));
         unlink(settings_path(settings, "run/instance", path, sizeof(path)));
         unlink(settings_path(settings, "run/host.lock", path, sizeof(path)));
     }

@@ -117,7 +117,7 @@ static int probe_host(struct engine *engine, struct error *err)
     cgroup_favor_changes(&engine->cgroups);
     return cgroup_make_top(&engine->cgroups, engine->cgroup_top, err) < 0 ||
                    seccomp_filter_build(&engine->filter, err) < 0 ||
-                   disk_make_golden(engine, engine->spare_disk_bytes, err) < 0
+                   disk_make_blank(engine, engine->spare_disk_bytes, err) < 0
                ? -1
                : 0;
 }

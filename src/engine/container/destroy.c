@@ -13,7 +13,7 @@
 static void discard_disk(struct slot *slot)
 {
     char spare[ID_SIZE];
-    disk_shut_down(slot->disk_fd);
+    disk_drop_writes(slot->disk_fd);
     snprintf(spare, sizeof(spare), "slot-%d", slot->index);
     trash_slot_disk(slot, slot->plan.id[0] && disk_exists(slot->engine, slot->plan.id)
                               ? slot->plan.id

@@ -173,19 +173,19 @@ void prepare_run(const struct engine *engine, const struct slot *slot, int socke
 /* disk.c */
 char *disk_path(const struct engine *engine, const char *id, char path[CONTAINER_PATH_SIZE]);
 bool disk_exists(const struct engine *engine, const char *id);
-/* Makes sure that the image of that size is there from which disk_copy_golden copies. These block for
+/* Makes sure that the image of that size is there from which disk_copy_blank copies. These block for
  * some milliseconds: for start-up and helpers. */
-int disk_make_golden(const struct engine *engine, int64_t bytes, struct error *err);
+int disk_make_blank(const struct engine *engine, int64_t bytes, struct error *err);
 /* Fills an empty file with a disk of that size. directory_fd: of the disks. */
-int disk_copy_golden(int directory_fd, int64_t bytes, int image_fd, struct error *err);
+int disk_copy_blank(int directory_fd, int64_t bytes, int image_fd, struct error *err);
 /* Was the machine stopped while the disk was mounted? Then it is to be checked before its next use. */
 bool disk_needs_check(const struct engine *engine, const char *id);
 int disk_check(const struct engine *engine, const char *id, struct error *err);
 /* Waits until the host's disk has the image. 0 or -1. */
 int disk_write_back(const struct engine *engine, const char *id);
-/* Ends all writing to the mounted disk, dropping what was not written. root_fd may be -1. */
-void disk_shut_down(int root_fd);
-/* Is a golden image of that size kept? */
+/* The mounted disk is to be discarded: what was not written yet need not be. root_fd may be -1. */
+void disk_drop_writes(int root_fd);
+/* Is a blank image of that size kept? */
 bool disk_size_usual(int64_t bytes);
 /* Makes disks/<id>.img. */
 int disk_make(const struct engine *engine, const char *id, int64_t bytes, struct error *err);

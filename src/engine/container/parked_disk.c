@@ -18,8 +18,9 @@ static char *spare_name(const struct parked *parked, char name[64])
 
 static int mount_image(struct parked *parked, int image, struct error *err)
 {
-    /* Without barriers a sandbox that calls fsync all day costs only itself: the image is written to
-     * the host's disk when the host finds time, and by freeze and stop, which wait for it. */
+    /* What the disk promises: freeze and stop wait until everything is on the host's disk. Before
+     * that, the host writes the image when it finds time, so a sandbox that calls fsync all day costs
+     * only itself. A disk that was mounted when the machine stopped is repaired before its next use. */
     static const char *const options[] = {"noinit_itable", NULL, "nobarrier",  NULL,
                                           "errors",        "remount-ro", NULL};
     auto_close int device = loop_attach(parked->dev, image, false, &parked->loop_number, err);
@@ -46,7 +47,7 @@ int parked_disk_prepare(struct parked *parked, struct error *err)
     if (image < 0) {
         return error_set(err, ERR_CAPACITY, errno, "make disk %s", name);
     }
-    return disk_copy_golden(parked->disks, parked->slot->disk_bytes, image, err) < 0
+    return disk_copy_blank(parked->disks, parked->slot->disk_bytes, image, err) < 0
                ? -1
                : mount_image(parked, image, err);
 }
@@ -54,7 +55,7 @@ int parked_disk_prepare(struct parked *parked, struct error *err)
 static int use_existing(struct parked *parked, const char *spare, const char *file,
                         struct error *err)
 {
-    disk_shut_down(parked->disk_root);
+    disk_drop_writes(parked->disk_root);
     parked->disk_root = close_fd(parked->disk_root);
     char dead[64];
     snprintf(dead, sizeof(dead), "dead-s%u.img", parked->slot->record->generation);
