@@ -25,10 +25,12 @@ static int file_stat(const struct request *request, int fd, const char **ret_wha
 {
     *ret_what = "stat";
     struct stat st;
-    if (fstatat(AT_FDCWD, request->path, &st, request->no_follow ? AT_SYMLINK_NOFOLLOW : 0) < 0) {
+    auto_close int path_fd =
+        path_open(request->path, O_PATH | (request->no_follow ? O_NOFOLLOW : 0));
+    if (path_fd < 0 || fstat(path_fd, &st) < 0) {
         return -1;
     }
-    file_info_reply(fd, AGENT_FRAME_DONE, request->path, &st);
+    file_info_reply(fd, AGENT_FRAME_DONE, request->path, path_fd, &st);
     return 0;
 }
 
@@ -43,17 +45,19 @@ static int file_mkdir(const struct request *request, int fd, const char **ret_wh
     }
     struct stat st;
     if (path_make_directory(path, mode) < 0 &&
-        !(errno == EEXIST && request->recursive && stat(path, &st) == 0 && S_ISDIR(st.st_mode))) {
+        !(errno == EEXIST && request->recursive && path_stat(path, true, &st) == 0 &&
+          S_ISDIR(st.st_mode))) {
         return -1;
     }
-    return stat(path, &st) < 0 ? -1 : reply_mode(fd, st.st_mode);
+    return path_stat(path, true, &st) < 0 ? -1 : reply_mode(fd, st.st_mode);
 }
 
 static int file_chmod(const struct request *request, int fd, const char **ret_what)
 {
     *ret_what = "change mode";
     struct stat st;
-    if (chmod(request->path, (mode_t)request->mode) < 0 || stat(request->path, &st) < 0) {
+    if (path_change_mode(request->path, (mode_t)request->mode) < 0 ||
+        path_stat(request->path, true, &st) < 0) {
         return -1;
     }
     return reply_mode(fd, st.st_mode);

@@ -54,12 +54,16 @@ size_t file_info_frame(unsigned char *data, enum agent_frame type, const char *p
     return frame_finish(&writer, type);
 }
 
-int file_info_reply(int fd, enum agent_frame type, const char *path, const struct stat *st)
+int file_info_reply(int fd, enum agent_frame type, const char *path, int path_fd,
+                    const struct stat *st)
 {
     unsigned char frame[FILE_FRAME_MAX];
     char target[AGENT_PATH_MAX];
     struct owner_names names = {.valid = false};
-    ssize_t length = S_ISLNK(st->st_mode) ? readlink(path, target, sizeof(target) - 1) : -1;
+    ssize_t length = -1;
+    if (S_ISLNK(st->st_mode)) {
+        length = readlinkat(path_fd, "", target, sizeof(target) - 1);
+    }
     if (length >= 0) {
         target[length] = '\0';
     }

@@ -24,7 +24,8 @@ struct owner_names {
 size_t file_info_frame(unsigned char *data, enum agent_frame type, const char *path,
                        const struct stat *st, const char *link_target, struct owner_names *names);
 
-/* Sends such a frame, reading the target if path is a link that st describes. */
-int file_info_reply(int fd, enum agent_frame type, const char *path, const struct stat *st);
+/* Sends such a frame of the file open as path_fd, which st describes; of a link it tells the target. */
+int file_info_reply(int fd, enum agent_frame type, const char *path, int path_fd,
+                    const struct stat *st);
 
 #endif

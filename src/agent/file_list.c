@@ -122,7 +122,7 @@ static void finish(struct listing *listing)
 int file_list(const struct request *request, int fd, const char **ret_what)
 {
     *ret_what = "list";
-    int dir_fd = open(request->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int dir_fd = path_open(request->path, O_RDONLY | O_DIRECTORY);
     if (dir_fd < 0) {
         return -1;
     }

@@ -1,5 +1,6 @@
 #include "agent/file.h"
 #include "agent/file_info.h"
+#include "agent/path.h"
 #include "base/cleanup.h"
 
 #include <fcntl.h>
@@ -16,14 +17,14 @@ struct span {
 /* Regular files only: opening or reading anything else may block for ever. */
 static int open_regular(const char *path, struct stat *ret_stat)
 {
-    if (stat(path, ret_stat) < 0) {
+    if (path_stat(path, true, ret_stat) < 0) {
         return -1;
     }
     if (!S_ISREG(ret_stat->st_mode)) {
         errno = S_ISDIR(ret_stat->st_mode) ? EISDIR : EINVAL;
         return -1;
     }
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    auto_close int fd = path_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, ret_stat) < 0) {
         return -1;
     }
@@ -103,7 +104,7 @@ int file_read(const struct request *request, int fd, const char **ret_what)
     measure_virtual(file_fd, frame, &st);
     struct span span = {.fd = file_fd, .frame = frame};
     clip(request, st.st_size, &span);
-    if (file_info_reply(fd, AGENT_FRAME_STAT, request->path, &st) < 0) {
+    if (file_info_reply(fd, AGENT_FRAME_STAT, request->path, file_fd, &st) < 0) {
         return 0;
     }
     int result = send_span(fd, &span);

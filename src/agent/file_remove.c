@@ -155,15 +155,13 @@ int file_remove(const struct request *request, int fd, const char **ret_what)
 {
     *ret_what = "remove";
     char path[AGENT_PATH_MAX];
-    char parent[AGENT_PATH_MAX];
     struct stat st;
     struct stat around;
     path_copy(path, request->path);
-    if (lstat(path, &st) < 0 || check(path, &st) < 0) {
+    if (path_stat(path, false, &st) < 0 || check(path, &st) < 0) {
         return -1;
     }
-    path_parent(parent, path);
-    auto_close int parent_fd = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    auto_close int parent_fd = path_open_parent(path);
     if (parent_fd < 0 || fstat(parent_fd, &around) < 0) {
         return -1;
     }

@@ -55,7 +55,6 @@ static int decide_attributes(struct file_target *target, int64_t mode)
 
 int file_target_open(struct file_target *target, const char *path, int64_t mode)
 {
-    char parent[AGENT_PATH_MAX];
     strcpy(target->path, path);
     if (path_follow(target->path) < 0) {
         return -1;
@@ -68,8 +67,7 @@ int file_target_open(struct file_target *target, const char *path, int64_t mode)
     if (path_make_parents(target->path) < 0) {
         return -1;
     }
-    path_parent(parent, target->path);
-    target->dir_fd = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    target->dir_fd = path_open_parent(target->path);
     if (target->dir_fd < 0 || decide_attributes(target, mode) < 0) {
         return -1;
     }

@@ -86,14 +86,14 @@ int file_write(const struct request *request, int fd, const char **ret_what)
     if (file_target_commit(&target, &st) < 0) {
         return -1;
     }
-    file_info_reply(fd, AGENT_FRAME_DONE, request->path, &st);
+    file_info_reply(fd, AGENT_FRAME_DONE, request->path, target.fd, &st);
     return 0;
 }
 
 /* rename(2) across file systems, for regular files. */
-static int move_by_copy(const char *path, const char *target_path)
+static int move_by_copy(const char *path, int parent_fd, const char *target_path)
 {
-    auto_close int source = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    auto_close int source = path_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     struct stat st;
     if (source < 0 || fstat(source, &st) < 0) {
         return -1;
@@ -115,7 +115,9 @@ static int move_by_copy(const char *path, const char *target_path)
             return -1;
         }
     }
-    return got < 0 || file_target_commit(&target, &st) < 0 ? -1 : unlink(path);
+    return got < 0 || file_target_commit(&target, &st) < 0
+               ? -1
+               : unlinkat(parent_fd, path_base(path), 0);
 }
 
 int file_rename(const struct request *request, int fd, const char **ret_what)
@@ -127,10 +129,16 @@ int file_rename(const struct request *request, int fd, const char **ret_what)
     path_copy(path, request->path);
     path_copy(target, request->target);
     /* First, so that a missing source leaves no new directories behind. */
-    if (lstat(path, &st) < 0 || path_make_parents(target) < 0) {
+    if (path_stat(path, false, &st) < 0 || path_make_parents(target) < 0) {
         return -1;
     }
-    if (rename(path, target) < 0 && (errno != EXDEV || move_by_copy(path, target) < 0)) {
+    auto_close int parent_fd = path_open_parent(path);
+    auto_close int target_fd = path_open_parent(target);
+    if (parent_fd < 0 || target_fd < 0) {
+        return -1;
+    }
+    if (renameat(parent_fd, path_base(path), target_fd, path_base(target)) < 0 &&
+        (errno != EXDEV || move_by_copy(path, parent_fd, target) < 0)) {
         return -1;
     }
     reply_done(fd);
