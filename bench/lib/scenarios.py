@@ -96,13 +96,17 @@ def measure_idle(server, quick, deadline):
 
 def _weigh(count, before, after, daemons_before, daemons_after, inside):
     grown = {name: (after[name] - before[name]) / count for name in before}
-    # The machine's own count has everything in it, and what else happened on the machine, too.
+    # The machine's own count has everything in it, but also what else happened on the machine meanwhile;
+    # the control groups' count is certain and incomplete. The larger one is the claim.
+    machine_mib = -grown["MemAvailable"] / 1024
+    cgroup_mib = memory.cgroups_kb(inside) / count / 1024
     return {
         "name": f"{IDLE_NAME}: memory of {count}",
         "sandboxes": count,
-        "mib_each": -grown["MemAvailable"] / 1024,
+        "mib_each": max(machine_mib, cgroup_mib),
+        "machine_mib_each": machine_mib,
+        "cgroup_mib_each": cgroup_mib,
         "aim_mib_each": 1.5,
-        "cgroup_kib_each": memory.cgroups_kb(inside) / count,
         "process_pss_kib_each": sum(map(memory.pss_kb, inside)) / count,
         "processes": len(inside),
         "kernel_kib_each": {name: value for name, value in grown.items() if name != "MemAvailable"},

@@ -31,7 +31,8 @@ def _extras(row, stats):
 def _memory(row):
     daemons = ", ".join(f"{name} {kib / 1024:.1f} MiB" for name, kib in row["daemon_pss_kib"].items())
     return (f"{row['mib_each']:9.2f} MiB each ({_verdict(row['aim_mib_each'], row['mib_each'], 'MiB')}); "
-            f"cgroup {row['cgroup_kib_each'] / 1024:.2f}, processes {row['process_pss_kib_each'] / 1024:.2f} MiB; "
+            f"machine {row['machine_mib_each']:.2f}, cgroup {row['cgroup_mib_each']:.2f}, "
+            f"processes {row['process_pss_kib_each'] / 1024:.2f} MiB; "
             f"{daemons}")
 
 
