@@ -83,10 +83,18 @@ static char *number_path(int number, char path[64])
     return path;
 }
 
-static void count_group(void *owner, int index)
+struct group_search {
+    const struct cgroup_host *cgroups;
+    const char *top;
+    bool populated;
+};
+
+static void check_group(void *owner, int index)
 {
-    (void)index;
-    ++*(int *)owner;
+    struct group_search *search = owner;
+    char name[CGROUP_NAME_SIZE];
+    snprintf(name, sizeof(name), "%s/s%d", search->top, index);
+    search->populated = search->populated || cgroup_is_populated(search->cgroups, name);
 }
 
 /* Do sandboxes of another state live under that number, whose atoll-host is down? */
@@ -95,14 +103,14 @@ static bool used_by_other(int fd, int number, const char *state)
     char owner[256] = "", top[32];
     struct cgroup_host cgroups;
     struct error ignored;
-    int groups = 0;
     if (pread(fd, owner, sizeof(owner) - 1, 0) <= 0 || strcmp(owner, state) == 0 ||
         cgroup_detect(&cgroups, &ignored) < 0) {
         return false;
     }
     snprintf(top, sizeof(top), "atoll-%d", number);
-    cgroup_each(&cgroups, top, count_group, &groups);
-    return groups > 0;
+    struct group_search search = {.cgroups = &cgroups, .top = top};
+    cgroup_each(&cgroups, top, check_group, &search);
+    return search.populated;
 }
 
 /* A descriptor of the locked file, or -1 when the number is taken. */

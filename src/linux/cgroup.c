@@ -204,6 +204,17 @@ int cgroup_is_frozen(const struct cgroup_host *host, const char *name)
     return strncmp(text, "FROZEN", 6) == 0;
 }
 
+bool cgroup_is_populated(const struct cgroup_host *host, const char *name)
+{
+    if (host->unified[0]) {
+        return cgroup_read_key(host->unified, name, "cgroup.events", "populated") == 1;
+    }
+    char path[FILE_PATH_SIZE];
+    auto_free char *text = NULL;
+    return read_file_at(AT_FDCWD, file_path(path, host->pids, name, "cgroup.procs"),
+                        FILE_MAX_BYTES, &text) > 0;
+}
+
 static void kill_listed(const char *mount_point, const char *name)
 {
     char path[FILE_PATH_SIZE];

@@ -83,6 +83,9 @@ int cgroup_set_frozen(const struct cgroup_host *host, const char *name, bool fro
                       struct error *err);
 int cgroup_is_frozen(const struct cgroup_host *host, const char *name);
 
+/* Is a process in the group or below it? */
+bool cgroup_is_populated(const struct cgroup_host *host, const char *name);
+
 /* Kills whatever is in the group. */
 void cgroup_kill(const struct cgroup_host *host, const char *name);
 
