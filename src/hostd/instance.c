@@ -23,8 +23,10 @@ static int find_user(const char *name, struct instance *instance, struct error *
     const struct passwd *user = getpwnam(name);
     if (!user) {
         error_set_field(err, ERR_VALIDATION, "user", "there is no user '%s'", name);
-        return error_hint(err, "Make it: useradd --system --no-create-home --shell "
-                               "/usr/sbin/nologin %s", name);
+        return error_hint(err,
+                          "Make it: useradd --system --no-create-home --shell "
+                          "/usr/sbin/nologin %s",
+                          name);
     }
     instance->user_id = user->pw_uid;
     instance->group_id = user->pw_gid;
@@ -125,8 +127,7 @@ static int try_number(int number, const char *state)
         used_by_other(fd, number, state)) {
         return -1;
     }
-    if (ftruncate(fd, 0) < 0 ||
-        pwrite(fd, state, strlen(state), 0) != (ssize_t)strlen(state)) {
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, state, strlen(state), 0) != (ssize_t)strlen(state)) {
         return -1;
     }
     return take_fd(&fd);

@@ -84,8 +84,8 @@ static int take_sizes(const struct fields_by_tag *fields, const struct settings 
                  err) < 0 ||
         take_int(fields, HOST_MEMORY_BYTES, "memory_bytes", MEMORY_MIN,
                  settings->max_memory_mb * MEBIBYTE, &create->memory_bytes, err) < 0 ||
-        take_int(fields, HOST_DISK_BYTES, "disk_bytes", DISK_MIN,
-                 settings->max_disk_mb * MEBIBYTE, &create->disk_bytes, err) < 0 ||
+        take_int(fields, HOST_DISK_BYTES, "disk_bytes", DISK_MIN, settings->max_disk_mb * MEBIBYTE,
+                 &create->disk_bytes, err) < 0 ||
         take_int(fields, HOST_PROCESS_LIMIT, "process_limit", PROCESSES_MIN, 65536,
                  &create->process_limit, err) < 0) {
         return -1;

@@ -77,7 +77,8 @@ int64_t cgroup_read_key(const char *mount_point, const char *name, const char *f
 {
     char path[FILE_PATH_SIZE];
     auto_free char *text = NULL;
-    if (read_file_at(AT_FDCWD, file_path(path, mount_point, name, file), FILE_MAX_BYTES, &text) < 0) {
+    if (read_file_at(AT_FDCWD, file_path(path, mount_point, name, file), FILE_MAX_BYTES, &text) <
+        0) {
         return -1;
     }
     size_t length = strlen(key);
@@ -108,10 +109,9 @@ int cgroup_make_top(const struct cgroup_host *host, const char *top, struct erro
     if (cgroup_make(host, top, err) < 0) {
         return -1;
     }
-    return host->mode == CGROUP_MODE_V2
-               ? cgroup_write(host->unified, top, "cgroup.subtree_control", "+cpu +memory +pids",
-                              err)
-               : 0;
+    return host->mode == CGROUP_MODE_V2 ? cgroup_write(host->unified, top, "cgroup.subtree_control",
+                                                       "+cpu +memory +pids", err)
+                                        : 0;
 }
 
 int cgroup_make(const struct cgroup_host *host, const char *name, struct error *err)
@@ -211,8 +211,8 @@ bool cgroup_is_populated(const struct cgroup_host *host, const char *name)
     }
     char path[FILE_PATH_SIZE];
     auto_free char *text = NULL;
-    return read_file_at(AT_FDCWD, file_path(path, host->pids, name, "cgroup.procs"),
-                        FILE_MAX_BYTES, &text) > 0;
+    return read_file_at(AT_FDCWD, file_path(path, host->pids, name, "cgroup.procs"), FILE_MAX_BYTES,
+                        &text) > 0;
 }
 
 static void kill_listed(const char *mount_point, const char *name)

@@ -9,8 +9,9 @@
 #include <sys/mount.h>
 
 /* Reconfiguring sets what is named and clears what is not, so what is set must be named again. */
-static const char *const kept_options[] = {"nsdelegate", "memory_localevents", "memory_recursiveprot",
-                                           "memory_hugetlb_accounting", "pids_localevents"};
+static const char *const kept_options[] = {"nsdelegate", "memory_localevents",
+                                           "memory_recursiveprot", "memory_hugetlb_accounting",
+                                           "pids_localevents"};
 
 static const char favor_option[] = "favordynmods";
 

@@ -49,8 +49,8 @@ static int ask(struct mnl_socket *connection, struct nlmsghdr *message)
     if (got < 0) {
         return -1;
     }
-    return mnl_cb_run(reply, (size_t)got, message->nlmsg_seq,
-                      mnl_socket_get_portid(connection), NULL, NULL) < 0
+    return mnl_cb_run(reply, (size_t)got, message->nlmsg_seq, mnl_socket_get_portid(connection),
+                      NULL, NULL) < 0
                ? -1
                : 0;
 }
@@ -159,7 +159,6 @@ int netlink_add_default_route(struct mnl_socket *connection, struct in_addr gate
     route->rtm_scope = RT_SCOPE_UNIVERSE;
     route->rtm_type = RTN_UNICAST;
     mnl_attr_put_u32(message, RTA_GATEWAY, gateway.s_addr);
-    return ask(connection, message) < 0
-               ? error_set(err, ERR_ENGINE, errno, "add the default route")
-               : 0;
+    return ask(connection, message) < 0 ? error_set(err, ERR_ENGINE, errno, "add the default route")
+                                        : 0;
 }

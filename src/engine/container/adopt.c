@@ -15,9 +15,8 @@ static bool watch_process(struct slot *slot)
 {
     const struct record *record = slot->record;
     uint64_t start_ticks;
-    if (record->pid <= 0 ||
-        event_child_add(slot->engine->context.loop, &slot->process, record->pid,
-                        slot_on_process_exit, slot) < 0) {
+    if (record->pid <= 0 || event_child_add(slot->engine->context.loop, &slot->process, record->pid,
+                                            slot_on_process_exit, slot) < 0) {
         return false;
     }
     /* The descriptor holds one process: if that one started when it should, it is the right one. */

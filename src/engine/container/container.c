@@ -38,7 +38,8 @@ static int make_directories(struct engine *engine, struct error *err)
     if (strlen(engine->agent_path) + LONGEST_SOCKET_NAME > ENGINE_SOCKET_PATH_SIZE) {
         return error_set_field(err, ERR_VALIDATION, "state",
                                "the state directory's path is too long: at most %zu bytes",
-                               ENGINE_SOCKET_PATH_SIZE - LONGEST_SOCKET_NAME - strlen("/run/agent"));
+                               ENGINE_SOCKET_PATH_SIZE - LONGEST_SOCKET_NAME -
+                                   strlen("/run/agent"));
     }
     if (mkdir(engine->images_path, 0700) < 0 && errno != EEXIST) {
         return error_set(err, ERR_INTERNAL, errno, "make %s", engine->images_path);
@@ -90,10 +91,10 @@ static int seal_agent(struct engine *engine, struct error *err)
         return error_set(err, ERR_INTERNAL, errno, "copy atoll-agent");
     }
     char *text = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-    int failed = text == MAP_FAILED || write_all(copy, text, (size_t)info.st_size) < 0 ||
-                 fchmod(copy, 0555) < 0 ||
-                 fcntl(copy, F_ADD_SEALS,
-                       F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0;
+    int failed =
+        text == MAP_FAILED || write_all(copy, text, (size_t)info.st_size) < 0 ||
+        fchmod(copy, 0555) < 0 ||
+        fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0;
     if (text != MAP_FAILED) {
         munmap(text, (size_t)info.st_size);
     }
@@ -152,10 +153,10 @@ static void set_spare_sizes(struct engine *engine)
 {
     const struct settings *settings = engine->context.settings;
     engine->spare_disk_bytes = settings->default_disk_mb * 1024 * 1024;
-    engine->spare_limits = (struct cgroup_limits){
-        .cpu_count = settings->default_cpu,
-        .memory_bytes = settings->default_memory_mb * 1024 * 1024,
-        .process_count = settings->process_limit};
+    engine->spare_limits =
+        (struct cgroup_limits){.cpu_count = settings->default_cpu,
+                               .memory_bytes = settings->default_memory_mb * 1024 * 1024,
+                               .process_count = settings->process_limit};
 }
 
 static struct engine *container_open(const struct engine_context *context, struct error *err)

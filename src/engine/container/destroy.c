@@ -15,9 +15,8 @@ static void discard_disk(struct slot *slot)
     char spare[ID_SIZE];
     disk_drop_writes(slot->disk_fd);
     snprintf(spare, sizeof(spare), "slot-%d", slot->index);
-    trash_slot_disk(slot, slot->plan.id[0] && disk_exists(slot->engine, slot->plan.id)
-                              ? slot->plan.id
-                              : spare);
+    trash_slot_disk(
+        slot, slot->plan.id[0] && disk_exists(slot->engine, slot->plan.id) ? slot->plan.id : spare);
 }
 
 /* Closing the last descriptor of a file system unmounts it, which writes what is dirty. While the

@@ -87,10 +87,25 @@ static int make_file_system(const struct engine *engine, const char *image, stru
     char content[CONTAINER_PATH_SIZE];
     /* No reserved blocks and an inode for each 8 KiB: many small files are what package managers
      * make. No journal: see mount_image for what the disk promises. */
-    const char *const command[] = {
-        "mke2fs", "-t", "ext4", "-F", "-q", "-m", "0", "-i", "8192", "-I", "256", "-O",
-        "^has_journal,^resize_inode", "-E", "lazy_itable_init=1,nodiscard,root_owner=0:0", "-d",
-        content, image, NULL};
+    const char *const command[] = {"mke2fs",
+                                   "-t",
+                                   "ext4",
+                                   "-F",
+                                   "-q",
+                                   "-m",
+                                   "0",
+                                   "-i",
+                                   "8192",
+                                   "-I",
+                                   "256",
+                                   "-O",
+                                   "^has_journal,^resize_inode",
+                                   "-E",
+                                   "lazy_itable_init=1,nodiscard,root_owner=0:0",
+                                   "-d",
+                                   content,
+                                   image,
+                                   NULL};
     if (make_content(engine, content, err) < 0) {
         return -1;
     }
@@ -109,9 +124,8 @@ int disk_make_blank(const struct engine *engine, int64_t bytes, struct error *er
         return 0;
     }
     snprintf(temporary, sizeof(temporary), "%s.%d.tmp", path, getpid());
-    if (make_sparse(temporary, bytes, err) < 0 ||
-        make_file_system(engine, temporary, err) < 0 || flush(temporary, err) < 0 ||
-        rename(temporary, path) < 0) {
+    if (make_sparse(temporary, bytes, err) < 0 || make_file_system(engine, temporary, err) < 0 ||
+        flush(temporary, err) < 0 || rename(temporary, path) < 0) {
         unlink(temporary);
         return error_prefix(err, "make a disk of %" PRId64 " bytes", bytes);
     }
@@ -136,16 +150,14 @@ static int copy_data(int from, int to, off_t length)
 int disk_copy_blank(int directory_fd, int64_t bytes, int image_fd, struct error *err)
 {
     char name[64];
-    auto_close int blank =
-        openat(directory_fd, blank_name(bytes, name), O_RDONLY | O_CLOEXEC);
+    auto_close int blank = openat(directory_fd, blank_name(bytes, name), O_RDONLY | O_CLOEXEC);
     if (blank < 0) {
         return error_set(err, ERR_ENGINE, errno, "open %s", name);
     }
     if (ioctl(image_fd, FICLONE, blank) == 0) {
         return 0;
     }
-    if (ftruncate(image_fd, (off_t)bytes) < 0 ||
-        copy_data(blank, image_fd, (off_t)bytes) < 0) {
+    if (ftruncate(image_fd, (off_t)bytes) < 0 || copy_data(blank, image_fd, (off_t)bytes) < 0) {
         return error_set(err, errno == ENOSPC ? ERR_CAPACITY : ERR_ENGINE, errno, "copy %s", name);
     }
     return 0;
@@ -206,7 +218,6 @@ int disk_make(const struct engine *engine, const char *id, int64_t bytes, struct
     if (directory < 0 || image < 0) {
         return error_set(err, ERR_ENGINE, errno, "open %s", path);
     }
-    return disk_make_blank(engine, bytes, err) < 0
-               ? -1
-               : disk_copy_blank(directory, bytes, image, err);
+    return disk_make_blank(engine, bytes, err) < 0 ? -1
+                                                   : disk_copy_blank(directory, bytes, image, err);
 }

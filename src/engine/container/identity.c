@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 enum {
-    FIRST_UID_RANGE = 1024, /* ranges below are left to users, services and other tools */
+    FIRST_UID_RANGE = 1024,    /* ranges below are left to users, services and other tools */
     NETWORK_BASE = 0x64400000, /* 100.64.0.0 */
     NETWORK_ADDRESSES = 2 * SLOT_COUNT,
     NETWORK_PREFIX = 20,

@@ -21,7 +21,7 @@ static int mount_image(struct parked *parked, int image, struct error *err)
     /* What the disk promises: freeze and stop wait until everything is on the host's disk. Before
      * that, the host writes the image when it finds time, so a sandbox that calls fsync all day costs
      * only itself. A disk that was mounted when the machine stopped is repaired before its next use. */
-    static const char *const options[] = {"noinit_itable", NULL, "nobarrier",  NULL,
+    static const char *const options[] = {"noinit_itable", NULL,         "nobarrier", NULL,
                                           "errors",        "remount-ro", NULL};
     auto_close int device = loop_attach(parked->dev, image, false, &parked->loop_number, err);
     if (device < 0) {

@@ -26,18 +26,27 @@ static const char *const moved[] = {"proc", "sys", "dev", "run"};
 static const char *const own[] = {"/lower", "/disk", "/root", "/images", "/empty"};
 
 /* Parts that tell about the host or act on it. Missing ones are skipped: kernels differ. */
-static const char *const masked[] = {
-    "/proc/acpi",          "/proc/asound",     "/proc/interrupts",  "/proc/kcore",
-    "/proc/keys",          "/proc/kallsyms",   "/proc/sched_debug", "/proc/latency_stats",
-    "/proc/scsi",          "/proc/timer_list", "/proc/timer_stats", "/proc/sysrq-trigger",
-    "/sys/devices/virtual/powercap",           "/sys/firmware"};
+static const char *const masked[] = {"/proc/acpi",
+                                     "/proc/asound",
+                                     "/proc/interrupts",
+                                     "/proc/kcore",
+                                     "/proc/keys",
+                                     "/proc/kallsyms",
+                                     "/proc/sched_debug",
+                                     "/proc/latency_stats",
+                                     "/proc/scsi",
+                                     "/proc/timer_list",
+                                     "/proc/timer_stats",
+                                     "/proc/sysrq-trigger",
+                                     "/sys/devices/virtual/powercap",
+                                     "/sys/firmware"};
 
 static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"};
 
 static const struct {
     const char *path;
     unsigned major_number, minor_number;
-} devices[] = {{"/dev/null", 1, 3},    {"/dev/zero", 1, 5},   {"/dev/full", 1, 7},
+} devices[] = {{"/dev/null", 1, 3},   {"/dev/zero", 1, 5},    {"/dev/full", 1, 7},
                {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0}};
 
 static const struct {
@@ -202,7 +211,8 @@ int parked_root_mount(struct parked *parked, const char *image, struct error *er
     if (lower < 0) {
         return error_prefix(err, "template %s", image);
     }
-    if (mount_set_attributes(lower, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, parked->userns, err) < 0 ||
+    if (mount_set_attributes(lower, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, parked->userns, err) <
+            0 ||
         mount_attach(lower, "/lower", err) < 0) {
         return -1;
     }

@@ -88,8 +88,8 @@ static struct slot *find_parked(struct engine *engine, const struct pending_crea
     for (int i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = engine->slots[i];
         if (slot && slot->state == SLOT_PARKED && slot->network == network) {
-            int score = 2 * disk_fits(slot, pending) +
-                        template_root_equal(&slot->root, &pending->root);
+            int score =
+                2 * disk_fits(slot, pending) + template_root_equal(&slot->root, &pending->root);
             if (score > best_score) {
                 best = slot;
                 best_score = score;

@@ -174,8 +174,8 @@ void prepare_run(const struct engine *engine, const struct slot *slot, int socke
         _exit(1);
     }
     /* A child of atoll-host, not of this process, which ends now. */
-    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_PARENT | SIGCHLD, NULL, NULL, NULL,
-                               NULL);
+    pid_t pid =
+        (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
     if (pid == 0) {
         parked_run(&parked);
     }

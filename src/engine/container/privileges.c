@@ -20,9 +20,10 @@
 /* The agent answers even when commands use all of the CPU; it resets commands to 0. */
 enum { AGENT_NICE = -10, AGENT_OOM_SCORE = -500, NOFILE_MAX = 1048576 };
 
-static const int kept_capabilities[] = {
-    CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FSETID,           CAP_FOWNER,     CAP_SETGID, CAP_SETUID,
-    CAP_SETFCAP, CAP_SETPCAP,    CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT, CAP_KILL,   CAP_AUDIT_WRITE};
+static const int kept_capabilities[] = {CAP_CHOWN,      CAP_DAC_OVERRIDE, CAP_FSETID,
+                                        CAP_FOWNER,     CAP_SETGID,       CAP_SETUID,
+                                        CAP_SETFCAP,    CAP_SETPCAP,      CAP_NET_BIND_SERVICE,
+                                        CAP_SYS_CHROOT, CAP_KILL,         CAP_AUDIT_WRITE};
 
 static uint64_t kept_mask(void)
 {
@@ -104,8 +105,7 @@ int privileges_drop(int userns_fd, const struct seccomp_filter *filter, struct e
     return seccomp_filter_load(filter, err);
 }
 
-static int write_map(pid_t pid, const char *file, unsigned base, unsigned count,
-                     struct error *err)
+static int write_map(pid_t pid, const char *file, unsigned base, unsigned count, struct error *err)
 {
     char path[64], text[64];
     snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);

@@ -15,6 +15,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+/* Names side by side, which the formatter would put one to a line. */
+/* clang-format off */
+
 /*
  * What ordinary programs use. A call in neither list gives ENOSYS, as on a kernel that does not have
  * it: programs then fall back. clone3 is allowed because the agent starts commands with it; the agent
@@ -76,12 +79,14 @@ static const char *const refused[] = {
     "swapon", "syslog", "sysfs", "umount2", "unshare", "uselib", "userfaultfd", "ustat", "vhangup",
 };
 
+/* clang-format on */
+
 static const unsigned long namespace_flags[] = {CLONE_NEWNS,  CLONE_NEWCGROUP, CLONE_NEWUTS,
                                                 CLONE_NEWIPC, CLONE_NEWUSER,   CLONE_NEWPID,
                                                 CLONE_NEWNET};
 
-static const unsigned long personalities[] = {PER_LINUX,   UNAME26,           PER_LINUX32,
-                                              0xffffffff,  ADDR_NO_RANDOMIZE, PER_LINUX32 | UNAME26};
+static const unsigned long personalities[] = {PER_LINUX,  UNAME26,           PER_LINUX32,
+                                              0xffffffff, ADDR_NO_RANDOMIZE, PER_LINUX32 | UNAME26};
 
 /* The families that programs need; the others are little used and often the way into a kernel. */
 static const int allowed_families[] = {AF_UNSPEC, AF_UNIX, AF_INET, AF_INET6};
@@ -138,8 +143,8 @@ static int add_socket(scmp_filter_ctx context)
     for (int family = 0; family <= FAMILY_MAX; family++) {
         uint32_t action = family_allowed(family) ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EAFNOSUPPORT);
         if (family != AF_NETLINK) {
-            failed |= seccomp_rule_add(context, action, SCMP_SYS(socket), 1,
-                                       ARGUMENT_IS(0, family));
+            failed |=
+                seccomp_rule_add(context, action, SCMP_SYS(socket), 1, ARGUMENT_IS(0, family));
         }
     }
     for (size_t i = 0; i < COUNT(allowed_netlink); i++) {

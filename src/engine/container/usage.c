@@ -28,9 +28,8 @@ static int64_t interface_bytes(const struct slot *slot, const char *counter)
     char path[96];
     auto_free char *text = NULL;
     snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/%s", slot->interface, counter);
-    return slot->network && read_file_at(AT_FDCWD, path, 64, &text) > 0
-               ? strtoll(text, NULL, 10)
-               : 0;
+    return slot->network && read_file_at(AT_FDCWD, path, 64, &text) > 0 ? strtoll(text, NULL, 10)
+                                                                        : 0;
 }
 
 /* An adopted sandbox's disk is reached through its root; nothing below it is looked up. */
