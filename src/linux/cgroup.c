@@ -116,7 +116,7 @@ int cgroup_make_top(const struct cgroup_host *host, const char *top, struct erro
 
 int cgroup_make(const struct cgroup_host *host, const char *name, struct error *err)
 {
-    const char *list[CGROUP_TREES_MAX];
+    const char *list[CGROUP_TREES_MAX] = {0};
     int count = trees(host, list);
     for (int i = 0; i < count; i++) {
         if (make_in(list[i], name, err) < 0) {
@@ -128,7 +128,7 @@ int cgroup_make(const struct cgroup_host *host, const char *name, struct error *
 
 int cgroup_join(const struct cgroup_host *host, const char *name, struct error *err)
 {
-    const char *list[CGROUP_TREES_MAX];
+    const char *list[CGROUP_TREES_MAX] = {0};
     int count = trees(host, list);
     for (int i = 0; i < count; i++) {
         if (cgroup_write(list[i], name, "cgroup.procs", "0", err) < 0) {
@@ -239,7 +239,7 @@ void cgroup_kill(const struct cgroup_host *host, const char *name)
         cgroup_write(host->unified, name, "cgroup.kill", "1", &ignored);
         cgroup_write(host->unified, name, "cgroup.freeze", "0", &ignored);
     }
-    const char *list[CGROUP_TREES_MAX];
+    const char *list[CGROUP_TREES_MAX] = {0};
     int count = trees(host, list);
     for (int i = 0; i < count; i++) {
         kill_listed(list[i], name);
@@ -275,7 +275,7 @@ static int remove_tree(int parent_fd, const char *name, int depth)
 int cgroup_remove(const struct cgroup_host *host, const char *name)
 {
     enum { DEPTH_MAX = 8 };
-    const char *list[CGROUP_TREES_MAX];
+    const char *list[CGROUP_TREES_MAX] = {0};
     int count = trees(host, list), failed = 0;
     for (int i = 0; i < count; i++) {
         char path[FILE_PATH_SIZE];
@@ -289,7 +289,7 @@ int cgroup_remove(const struct cgroup_host *host, const char *name)
 void cgroup_each(const struct cgroup_host *host, const char *top,
                  void (*found)(void *owner, int number), void *owner)
 {
-    const char *list[CGROUP_TREES_MAX];
+    const char *list[CGROUP_TREES_MAX] = {0};
     int count = trees(host, list);
     for (int i = 0; i < count; i++) {
         char path[FILE_PATH_SIZE];

@@ -104,21 +104,33 @@ static bool socket_in_use(const struct engine *engine, const char *name)
     return false;
 }
 
-/* Spare disks, unfinished images and sockets that belong to no slot. */
-static void remove_stray_files(struct engine *engine, const char *path, bool disks)
+/* A spare or discarded disk of no slot, or an unfinished image. */
+static bool disk_is_stray(const struct engine *engine, const char *name)
+{
+    const char *end = strrchr(name, '.');
+    int index = -1;
+    if (end && strcmp(end, ".tmp") == 0) {
+        return true;
+    }
+    if (sscanf(name, "slot-%d.img", &index) != 1 && sscanf(name, "trash-%d.img", &index) != 1) {
+        return false;
+    }
+    return index < 0 || index >= SLOT_COUNT || !engine->slots[index];
+}
+
+static bool socket_is_stray(const struct engine *engine, const char *name)
+{
+    return name[0] != '.' && !socket_in_use(engine, name);
+}
+
+static void remove_stray(const struct engine *engine, const char *path,
+                         bool (*is_stray)(const struct engine *engine, const char *name))
 {
     DIR *directory = opendir(path);
     struct dirent *entry;
     while (directory && (entry = readdir(directory))) {
-        const char *name = entry->d_name, *end = strrchr(name, '.');
-        int index;
-        bool stray = disks ? ((sscanf(name, "slot-%d.img", &index) == 1 ||
-                               sscanf(name, "trash-%d.img", &index) == 1) &&
-                              (index < 0 || index >= SLOT_COUNT || !engine->slots[index])) ||
-                                 (end && strcmp(end, ".tmp") == 0)
-                           : name[0] != '.' && !socket_in_use(engine, name);
-        if (stray) {
-            unlinkat(dirfd(directory), name, 0);
+        if (is_stray(engine, entry->d_name)) {
+            unlinkat(dirfd(directory), entry->d_name, 0);
         }
     }
     if (directory) {
@@ -134,8 +146,8 @@ int container_adopt(struct engine *engine, struct error *err)
         }
     }
     cgroup_each(&engine->cgroups, engine->cgroup_top, remove_unknown_group, engine);
-    remove_stray_files(engine, engine->disks_path, true);
-    remove_stray_files(engine, engine->agent_path, false);
+    remove_stray(engine, engine->disks_path, disk_is_stray);
+    remove_stray(engine, engine->agent_path, socket_is_stray);
     trash_collect(engine);
     FAULT_POINT("host.adopt.done");
     return 0;

@@ -144,11 +144,11 @@ void container_destroy(struct engine *engine, const char *id, bool keep_disk,
                        struct engine_call *call);
 /* Kills the slot's processes; discard: its disk goes, too. Then it is cleaned. Idempotent. */
 void slot_end(struct slot *slot, bool discard_disk);
-void slot_on_process_exit(void *slot, int wait_status);
+void slot_on_process_exit(void *owner, int wait_status);
 
 /* clean.c: when no process is left, answers who waits for the end and gives the slot back. */
 void slot_clean(struct slot *slot);
-void slot_helper_done(void *slot, int wait_status);
+void slot_helper_done(void *owner, int wait_status);
 /* Is the image of an ended sandbox still mounted somewhere? */
 bool slot_holds_disk(const struct engine *engine, const char *id);
 

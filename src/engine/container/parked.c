@@ -95,7 +95,7 @@ static void make_environment(const struct parked *parked, const struct slot_plan
 
 static int become_agent(struct parked *parked, const struct slot_plan *plan, struct error *err)
 {
-    struct agent_environment environment;
+    struct agent_environment environment = {0};
     make_environment(parked, plan, &environment);
     char name[] = "atoll-agent";
     char *const arguments[] = {name, NULL};
