@@ -114,9 +114,9 @@ static bool on_passwd_line(char *fields[FIELDS_MAX], int count, void *context)
     }
     search->account->uid = uid;
     search->account->gid = gid;
-    strcpy(search->account->name, fields[0]);
+    snprintf(search->account->name, ACCOUNT_NAME_SIZE, "%s", fields[0]);
     if (fields[5][0] == '/' && strlen(fields[5]) < ACCOUNT_HOME_SIZE) {
-        strcpy(search->account->home, fields[5]);
+        snprintf(search->account->home, ACCOUNT_HOME_SIZE, "%s", fields[5]);
     }
     search->found = true;
     return false;
@@ -161,7 +161,7 @@ int account_find(int etc_fd, const char *user, struct account *ret_account)
         each_line(etc_fd, "passwd", on_passwd_line, &search);
     } else if (!search.found && strcmp(user, "root") == 0) {
         /* The default user exists even when the sandbox spoiled its passwd. */
-        strcpy(account.name, "root");
+        snprintf(account.name, sizeof(account.name), "root");
     } else if (!search.found) {
         return ENOENT;
     }
@@ -178,7 +178,7 @@ void account_user_name(int etc_fd, uid_t uid, char text[ACCOUNT_NAME_SIZE])
     struct user_search search = {.uid = uid, .account = &account};
     each_line(etc_fd, "passwd", on_passwd_line, &search);
     if (search.found) {
-        strcpy(text, account.name);
+        snprintf(text, ACCOUNT_NAME_SIZE, "%s", account.name);
     } else {
         snprintf(text, ACCOUNT_NAME_SIZE, "%u", (unsigned)uid);
     }
@@ -198,7 +198,7 @@ static bool on_group_name_line(char *fields[FIELDS_MAX], int count, void *contex
         strlen(fields[0]) >= ACCOUNT_NAME_SIZE) {
         return true;
     }
-    strcpy(search->text, fields[0]);
+    snprintf(search->text, ACCOUNT_NAME_SIZE, "%s", fields[0]);
     search->found = true;
     return false;
 }

@@ -55,7 +55,7 @@ static int decide_attributes(struct file_target *target, int64_t mode)
 
 int file_target_open(struct file_target *target, const char *path, int64_t mode)
 {
-    strcpy(target->path, path);
+    snprintf(target->path, sizeof(target->path), "%s", path);
     if (path_follow(target->path) < 0) {
         return -1;
     }

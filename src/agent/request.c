@@ -2,6 +2,7 @@
 
 #include "wire/fields.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,7 @@ static int take_flag(struct parse *parse, const struct field *field, bool *ret_f
 
 static int take_word(struct parse *parse, const struct field *field, char **slot)
 {
+    assert(slot); /* make_vectors counted it */
     *slot = terminate(field);
     return *slot ? 0 : refuse(parse, "an argument or variable contains a NUL byte");
 }

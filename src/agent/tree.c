@@ -163,7 +163,7 @@ static bool read_process(const char *pid_text, struct process *ret_process)
     text[got] = '\0';
     const char *behind_name = strrchr(text, ')'); /* the name may hold anything, ')' too */
     char state;
-    *ret_process = (struct process){.pid = atoi(pid_text)};
+    *ret_process = (struct process){.pid = (pid_t)strtol(pid_text, NULL, 10)};
     return behind_name && sscanf(behind_name + 1, " %c %d %d %d", &state, &ret_process->parent,
                                  &ret_process->group, &ret_process->session) == 4;
 }

@@ -47,7 +47,7 @@ static int connect_to(const char *socket_path, struct error *err)
     if (strlen(socket_path) >= sizeof(address.sun_path)) {
         return error_set(err, ERR_AGENT_UNAVAILABLE, ENAMETOOLONG, "agent socket");
     }
-    strcpy(address.sun_path, socket_path);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
     auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return error_set(err, ERR_INTERNAL, errno, "agent socket");
@@ -68,9 +68,10 @@ struct agent_call *call_open(const char *socket_path, struct error *err)
     if (fd < 0) {
         return NULL;
     }
-    auto_free struct agent_call *call = calloc(1, sizeof(*call));
+    struct agent_call *call = calloc(1, sizeof(*call));
     unsigned char *input = malloc(INPUT_FIRST_BYTES);
     if (!call || !input) {
+        free(call);
         free(input);
         error_set(err, ERR_INTERNAL, ENOMEM, "call the agent");
         return NULL;
@@ -78,7 +79,7 @@ struct agent_call *call_open(const char *socket_path, struct error *err)
     call->fd = take_fd(&fd);
     call->input = input;
     call->capacity = INPUT_FIRST_BYTES;
-    return take_pointer(&call);
+    return call;
 }
 
 /* 0, or -1 with errno ETIMEDOUT or EPIPE. */

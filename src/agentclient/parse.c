@@ -1,6 +1,7 @@
 #include "agentclient/call.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MESSAGE_SIZE = 256, STAGE_SIZE = 16, ERRNO_MAX = 4095 };
@@ -65,23 +66,23 @@ static int start_error(const char *stage, int errnum, const char *message, struc
     }
     if (strcmp(stage, "exec") == 0 && errnum == ENOENT) {
         error_set(err, ERR_COMMAND_NOT_FOUND, 0, "command not found: %s", message);
-        strcpy(err->field, "command");
+        snprintf(err->field, sizeof(err->field), "command");
         return -1;
     }
     if (strcmp(stage, "user") == 0) {
         error_set(err, ERR_COMMAND_START, errnum == ENOENT ? 0 : errnum,
                   errnum == ENOENT ? "there is no user '%s' in the sandbox" : "become user '%s'",
                   message);
-        strcpy(err->field, "user");
+        snprintf(err->field, sizeof(err->field), "user");
         return -1;
     }
     if (strcmp(stage, "cwd") == 0) {
         error_set(err, ERR_COMMAND_START, errnum, "enter directory '%s'", message);
-        strcpy(err->field, "cwd");
+        snprintf(err->field, sizeof(err->field), "cwd");
         return -1;
     }
     error_set(err, ERR_COMMAND_START, errnum, "start '%s'", message);
-    strcpy(err->field, "command");
+    snprintf(err->field, sizeof(err->field), "command");
     return -1;
 }
 
