@@ -6,9 +6,14 @@ import uuid
 import pytest
 import requests
 
+from harness import paths
 from harness.client import ApiError, Sandbox
 from harness.fault_points import labels
-from harness.wait import wait_until
+from harness.wait import Timeout, wait_until
+
+pytestmark = pytest.mark.skipif(
+    not paths.has_fault_points(), reason="no fault points in this build: ATOLL_BUILD=build-asan has them"
+)
 
 CASES = [(daemon, label) for daemon in ("atoll-host", "atolld") for label in labels(daemon)]
 
@@ -50,6 +55,15 @@ class Life:
         self.sandbox.destroy()
         self.destroyed = True
 
+    def create_again(self):
+        """None while the first one, of which nobody knows yet whether it was made, holds the name."""
+        try:
+            return self.create()
+        except ApiError as error:
+            if error.code != "NAME_TAKEN":
+                raise
+            return None
+
     def _write(self, name):
         path = f"/workspace/{name}"
         self.sandbox.write(path, name)
@@ -61,7 +75,8 @@ class Life:
         if self.destroyed:
             return
         if self.sandbox is None:
-            assert self.create().output("echo alive") == "alive\n"
+            again = wait_until(self.create_again, 30, "the half-made sandbox to be undone")
+            assert again.output("echo alive") == "alive\n"
             return
         state = wait_until(lambda: settled_state(self.sandbox), 30, "a settled state")
         if state in ("destroyed", "error"):
@@ -104,7 +119,16 @@ def run_with_fault(instance, daemon, label):
         life.run()
     except RuntimeError:
         pass  # it was killed while it started
-    return life, not target.running() and target.wait() == -signal.SIGKILL
+    return life, was_killed(target)
+
+
+def was_killed(daemon):
+    """A step may come a little after the reply, and the end a little after the step."""
+    try:
+        wait_until(lambda: not daemon.running(), 10)
+    except Timeout:
+        return False
+    return daemon.wait() == -signal.SIGKILL
 
 
 def remove_all(client):
@@ -116,6 +140,8 @@ def remove_all(client):
 @pytest.mark.parametrize("daemon,label", CASES, ids=[f"{daemon}-{label}" for daemon, label in CASES])
 def test_kill_at(faulty, daemon, label):
     faulty.start()
+    wait_until(faulty.connected, 30, "atolld to find atoll-host")
+    remove_all(faulty.client())
     before = faulty.settled()
     bystander = faulty.client().create(persistent=True)
     bystander.write("/workspace/kept", "kept")

@@ -1,5 +1,6 @@
 """Where the programs under test and the template image are."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -17,9 +18,18 @@ def built(name):
     raise FileNotFoundError(f"{name} is not built in {BUILD}: run scripts/build")
 
 
-def is_sanitized():
+def _build_option(name):
     options = BUILD / "meson-info" / "intro-buildoptions.json"
-    return options.exists() and '"value": "address,undefined"' in options.read_text()
+    found = json.loads(options.read_text()) if options.exists() else []
+    return next((option["value"] for option in found if option["name"] == name), None)
+
+
+def is_sanitized():
+    return _build_option("b_sanitize") not in (None, "none")
+
+
+def has_fault_points():
+    return _build_option("fault_points") is True
 
 
 def install(target):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -20,26 +21,28 @@ def instance_number(state):
     return int(text[0]) if text and text[0].isdigit() else None
 
 
-def _cgroup_directories(number):
-    found = set()
-    for root in _cgroup_roots():
-        found |= {str(path) for path in root.glob(f"**/atoll-{number}") if path.is_dir()}
-    return found
-
-
 def _cgroup_roots():
     for line in _lines("/proc/mounts"):
         _, target, kind, *_ = line.split()
         if kind in ("cgroup", "cgroup2"):
-            yield pathlib.Path(target)
+            yield target
+
+
+def _cgroup_directories(number):
+    """The instance's directory in every hierarchy, wherever the daemon was allowed to make it."""
+    for root in _cgroup_roots():
+        for directory, names, _ in os.walk(root):
+            if f"atoll-{number}" in names:
+                yield os.path.join(directory, f"atoll-{number}")
+            names[:] = [name for name in names if not name.startswith("atoll-")]
 
 
 def _slots(number):
     """Names of the slots that have a cgroup in any hierarchy."""
     slots = set()
     for directory in _cgroup_directories(number):
-        with contextlib.suppress(FileNotFoundError):
-            slots |= {path.name for path in pathlib.Path(directory).iterdir() if path.is_dir() and path.name != "host"}
+        _, names, _ = next(os.walk(directory), ("", [], []))
+        slots |= set(names) - {"host"}
     return sorted(slots)
 
 
