@@ -88,7 +88,7 @@ static void print_row(const struct table *table, const char *const *row, const i
 
 void table_print(const struct table *table, bool terminal)
 {
-    int widths[TABLE_COLUMNS_MAX];
+    int widths[TABLE_COLUMNS_MAX] = {0};
     for (int i = 0; i < table->column_count; i++) {
         widths[i] = (int)strlen(table->headings[i]);
     }

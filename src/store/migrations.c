@@ -98,7 +98,7 @@ static int apply_next(struct store *store, int *version, struct error *err)
 
 int store_migrate(struct store *store, struct error *err)
 {
-    int version;
+    int version = 0;
     if (schema_version(store, &version, err) < 0) {
         return -1;
     }
