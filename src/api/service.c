@@ -32,7 +32,12 @@ static void health_handle(struct request *request)
 {
     struct error err = {0};
     struct host_info info = {0};
-    if (host_hello(api_of(request)->host, &info, &err)) {
+    int failed = host_hello(api_of(request)->host, &info, &err);
+    if (!failed && !sandboxes_host_connected(api_of(request)->sandboxes)) {
+        failed = error_set(&err, ERR_HOST_UNAVAILABLE, 0,
+                           "atoll-host was found, and what it runs is being looked through");
+    }
+    if (failed) {
         respond_error_details(
             request, &err,
             json_pack("{s:s, s:s}", "status", "unavailable", "version", ATOLL_VERSION));

@@ -9,8 +9,10 @@ static const struct {
     const char *name;
     unsigned bits;
 } scopes[] = {
-    {"sandboxes:read", SCOPE_SANDBOXES_READ},   {"sandboxes:write", SCOPE_SANDBOXES_WRITE},
-    {"sandboxes:create", SCOPE_SANDBOXES_WRITE}, {"sandboxes:exec", SCOPE_SANDBOXES_EXEC},
+    {"sandboxes:read", SCOPE_SANDBOXES_READ},
+    {"sandboxes:write", SCOPE_SANDBOXES_WRITE},
+    {"sandboxes:create", SCOPE_SANDBOXES_WRITE},
+    {"sandboxes:exec", SCOPE_SANDBOXES_EXEC},
     {"keys:write", SCOPE_KEYS},
 };
 
@@ -20,13 +22,15 @@ struct options {
 
 void admin_print_help(FILE *out)
 {
-    fputs("  atolld [FLAGS] admin create-tenant NAME       prints the tenant's id\n"
-          "  atolld [FLAGS] admin create-key --tenant NAME --name NAME [--scopes LIST]\n"
-          "                                                prints the key, once; makes the tenant if\n"
-          "                                                need be. LIST: comma-separated, of\n"
-          "                                                sandboxes:read, sandboxes:write,\n"
-          "                                                sandboxes:exec, keys:write; default all\n",
-          out);
+    fputs(
+        "  atolld [FLAGS] admin create-tenant NAME       prints the tenant's id\n"
+        "  atolld [FLAGS] admin create-key --tenant NAME --name NAME [--scopes LIST]\n"
+        "                                                prints the key, once; makes the tenant "
+        "if\n"
+        "                                                need be. LIST: comma-separated, of\n"
+        "                                                sandboxes:read, sandboxes:write,\n"
+        "                                                sandboxes:exec, keys:write; default all\n",
+        out);
 }
 
 /* The scope of that name (not NUL-terminated), or 0. */
@@ -125,8 +129,8 @@ int admin_run(const struct settings *settings, char **arguments, struct error *e
     if (!store) {
         return -1;
     }
-    int result = key ? create_key(store, arguments + 1, err)
-                     : create_tenant(store, arguments + 1, err);
+    int result =
+        key ? create_key(store, arguments + 1, err) : create_tenant(store, arguments + 1, err);
     store_close(store);
     return result == 0 && fflush(stdout) == 0 ? 0 : -1;
 }

@@ -102,7 +102,8 @@ char *instance_catalogue(const struct settings *settings, char path[INSTANCE_PAT
         return path;
     }
     settings_path(settings, "templates", path, INSTANCE_PATH_SIZE);
-    for (size_t i = 0; i < sizeof(fallbacks) / sizeof(fallbacks[0]) && access(path, R_OK) < 0; i++) {
+    for (size_t i = 0; i < sizeof(fallbacks) / sizeof(fallbacks[0]) && access(path, R_OK) < 0;
+         i++) {
         snprintf(path, INSTANCE_PATH_SIZE, "%s", fallbacks[i]);
     }
     return path;

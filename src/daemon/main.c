@@ -13,16 +13,19 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static void print_help(void)
 {
-    puts("atolld serves the HTTP API of one atoll instance. It asks atoll-host, which must run on the\n"
-         "same state directory, for everything that needs privileges. Started as root, it becomes the\n"
+    puts("atolld serves the HTTP API of one atoll instance. It asks atoll-host, which must run on "
+         "the\n"
+         "same state directory, for everything that needs privileges. Started as root, it becomes "
+         "the\n"
          "user of the setting 'user'.\n"
          "\n"
          "  atolld [FLAGS]                                serves until SIGTERM or SIGINT");
     admin_print_help(stdout);
-    puts("  atolld --print-routes                         lists the API's routes\n"
-         "  atolld --version, atolld --help\n"
-         "\n"
-         "Flags, with the variable and default of each; later wins: default, file, variable, flag:");
+    puts(
+        "  atolld --print-routes                         lists the API's routes\n"
+        "  atolld --version, atolld --help\n"
+        "\n"
+        "Flags, with the variable and default of each; later wins: default, file, variable, flag:");
     settings_print_help(stdout);
     puts("\nExit status: 0 ended by a signal or done, 1 failed, 2 wrong arguments or settings.");
 }
@@ -48,13 +51,13 @@ static int start_log(const struct settings *settings, struct error *err)
         format = strcmp(colon + 1, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
     }
     enum log_level level;
-    bool known_format =
-        !colon || strcmp(colon + 1, "json") == 0 || strcmp(colon + 1, "text") == 0;
+    bool known_format = !colon || strcmp(colon + 1, "json") == 0 || strcmp(colon + 1, "text") == 0;
     if (log_level_parse(text, &level) < 0 || !known_format) {
-        return error_set_field(err, ERR_VALIDATION, "log",
-                               "log must be debug, info, warn or error, with ':json' or ':text' behind "
-                               "it or nothing; not '%s'",
-                               settings->log);
+        return error_set_field(
+            err, ERR_VALIDATION, "log",
+            "log must be debug, info, warn or error, with ':json' or ':text' behind "
+            "it or nothing; not '%s'",
+            settings->log);
     }
     log_init("atolld", level, format);
     return 0;
@@ -97,7 +100,8 @@ int main(int argc, char **argv)
         return result == 0 ? 0 : fail(&err, err.code == ERR_VALIDATION ? EXIT_USAGE : EXIT_FAILED);
     }
     if (rest < argc) {
-        error_set(&err, ERR_VALIDATION, 0, "unexpected argument '%s'; see atolld --help", argv[rest]);
+        error_set(&err, ERR_VALIDATION, 0, "unexpected argument '%s'; see atolld --help",
+                  argv[rest]);
         return fail(&err, EXIT_USAGE);
     }
     return serve(&settings, &err) == 0 ? 0 : fail(&err, EXIT_FAILED);

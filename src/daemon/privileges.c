@@ -49,8 +49,8 @@ int instance_drop_privileges(const struct settings *settings, struct error *err)
     if (geteuid() == 0) {
         const struct passwd *entry = getpwnam(settings->user);
         if (!entry || entry->pw_uid == 0) {
-            error_set_field(err, ERR_NOT_FOUND, "user", entry ? "the user '%s' is root"
-                                                              : "there is no user '%s'",
+            error_set_field(err, ERR_NOT_FOUND, "user",
+                            entry ? "the user '%s' is root" : "there is no user '%s'",
                             settings->user);
             return error_hint(err, "Make it: useradd --system --user-group %s", settings->user);
         }

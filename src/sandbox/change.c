@@ -57,6 +57,13 @@ int change_begin(struct sandboxes *sandboxes, const struct principal *principal,
     return 0;
 }
 
+int change_need_host(const struct sandboxes *sandboxes, struct error *err)
+{
+    return sandboxes->host_connected ? 0
+                                     : error_set(err, ERR_HOST_UNAVAILABLE, 0,
+                                                 "atoll-host is not running, or just starting");
+}
+
 void change_end(struct sandboxes *sandboxes, struct sandbox *sandbox)
 {
     assert(sandbox->busy);
@@ -200,8 +207,8 @@ int change_commit_fields(struct sandboxes *sandboxes, struct sandbox *sandbox,
 int change_host_destroy(struct sandboxes *sandboxes, struct sandbox *sandbox, bool keep_disk,
                         struct error *err)
 {
-    return WITHOUT_MUTEX(sandbox,
-                         host_destroy(sandboxes->host, sandbox->record.id, keep_disk, err), err);
+    return WITHOUT_MUTEX(sandbox, host_destroy(sandboxes->host, sandbox->record.id, keep_disk, err),
+                         err);
 }
 
 int change_host_freeze(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err)
@@ -244,7 +251,8 @@ static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *nex
         return -1;
     }
     snprintf(next->agent_socket, sizeof(next->agent_socket), "%s", created.agent_socket);
-    snprintf(next->boot_path, sizeof(next->boot_path), "%s", keep_disk ? "cold" : created.boot_path);
+    snprintf(next->boot_path, sizeof(next->boot_path), "%s",
+             keep_disk ? "cold" : created.boot_path);
     next->boot_us = created.boot_us;
     next->envd_ready_us = created.boot_us + clock_monotonic_us() - began_us;
     next->processes = 1;

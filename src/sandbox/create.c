@@ -155,10 +155,36 @@ static int start_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, stru
     return 0;
 }
 
+/* Whether the host made it or not will be seen later; its names must not wait for that. */
+static void give_up_names(struct sandboxes *sandboxes, struct sandbox *sandbox)
+{
+    struct sandbox_record next = sandbox->record;
+    struct error ignored = {0};
+    next.name[0] = '\0';
+    slug_make(next.slug);
+    change_commit_fields(sandboxes, sandbox, &next, &ignored);
+}
+
+/* Leaves a record that says why, and nothing else. */
+static void record_failure(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                           const struct error *why)
+{
+    struct error ignored = {0};
+    atomic_fetch_add(&sandboxes->create_failed_total, 1);
+    log_warn("sandbox.create_failed", "id=%s error=%s", sandbox->id, why->message);
+    if (!sandbox->unresolved && fail_busy(sandboxes, sandbox, why->message, false, &ignored) < 0) {
+        sandbox->unresolved = true;
+    }
+    if (sandbox->unresolved) {
+        give_up_names(sandboxes, sandbox);
+    }
+}
+
 int sandbox_create(struct sandboxes *sandboxes, const struct principal *principal,
                    const struct sandbox_spec *spec, json_t **ret_json, struct error *err)
 {
-    if (registry_reserve(sandboxes, principal->tenant_id, err) < 0) {
+    if (change_need_host(sandboxes, err) < 0 ||
+        registry_reserve(sandboxes, principal->tenant_id, err) < 0) {
         return -1;
     }
     struct sandbox *sandbox = record_new(sandboxes, principal, spec, err);
@@ -169,13 +195,7 @@ int sandbox_create(struct sandboxes *sandboxes, const struct principal *principa
     FAULT_POINT("daemon.create.recorded");
     int result = start_busy(sandboxes, sandbox, err);
     if (result < 0) {
-        atomic_fetch_add(&sandboxes->create_failed_total, 1);
-        log_warn("sandbox.create_failed", "id=%s error=%s", sandbox->record.id, err->message);
-        struct error ignored = {0};
-        if (!sandbox->unresolved &&
-            fail_busy(sandboxes, sandbox, err->message, false, &ignored) < 0) {
-            sandbox->unresolved = true;
-        }
+        record_failure(sandboxes, sandbox, err);
     } else {
         atomic_fetch_add(&sandboxes->created_total, 1);
         if (ret_json) {

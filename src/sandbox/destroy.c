@@ -75,9 +75,9 @@ int sandbox_destroy(struct sandboxes *sandboxes, const struct principal *princip
     }
     int result = destroy_busy(sandboxes, sandbox, "api", err);
     if (result == 0 && ret_json) {
-        *ret_json = json_pack("{s:s, s:s, s:I}", "id", sandbox->record.id, "state",
-                              sandbox->record.state, "total_runtime_sec",
-                              (json_int_t)(sandbox->record.runtime_ms / 1000));
+        *ret_json =
+            json_pack("{s:s, s:s, s:I}", "id", sandbox->record.id, "state", sandbox->record.state,
+                      "total_runtime_sec", (json_int_t)(sandbox->record.runtime_ms / 1000));
     }
     change_end(sandboxes, sandbox);
     return result;

@@ -67,8 +67,8 @@ int field_read_text(json_t *object, const char *key, size_t max_length, const ch
     if (!json_is_string(value) || length == 0 || length > max_length ||
         has_control(json_string_value(value))) {
         return error_set_field(err, ERR_VALIDATION, key,
-                               "%s must be a text of 1 to %zu bytes without control characters", key,
-                               max_length);
+                               "%s must be a text of 1 to %zu bytes without control characters",
+                               key, max_length);
     }
     *ret_text = json_string_value(value);
     return 1;
@@ -84,10 +84,11 @@ int field_read_name(json_t *object, const char *key, const char **ret_text, stru
         return found;
     }
     if (!isalnum((unsigned char)text[0]) || text[strspn(text, allowed)]) {
-        return error_set_field(err, ERR_VALIDATION, key,
-                               "%s begins with a letter or digit; letters, digits, '.', '_' and '-' "
-                               "may follow",
-                               key);
+        return error_set_field(
+            err, ERR_VALIDATION, key,
+            "%s begins with a letter or digit; letters, digits, '.', '_' and '-' "
+            "may follow",
+            key);
     }
     *ret_text = text;
     return 1;
@@ -145,7 +146,8 @@ static bool tags_valid(json_t *tags)
     if (json_is_array(tags)) {
         size_t index;
         json_t *tag;
-        json_array_foreach (tags, index, tag) {
+        json_array_foreach(tags, index, tag)
+        {
             if (!tag_valid(tag)) {
                 return false;
             }
@@ -154,7 +156,8 @@ static bool tags_valid(json_t *tags)
     }
     const char *key;
     json_t *tag;
-    json_object_foreach (tags, key, tag) {
+    json_object_foreach(tags, key, tag)
+    {
         if (!tag_valid(tag) || strlen(key) > TAG_BYTES_MAX) {
             return false;
         }
@@ -169,10 +172,11 @@ int field_read_tags(json_t *object, const char *key, json_t **ret_value, struct 
         return 0;
     }
     if (!tags_valid(value)) {
-        return error_set_field(err, ERR_VALIDATION, key,
-                               "%s must be an array of texts or an object of texts, at most %d, each "
-                               "of at most %d bytes",
-                               key, TAGS_MAX, TAG_BYTES_MAX);
+        return error_set_field(
+            err, ERR_VALIDATION, key,
+            "%s must be an array of texts or an object of texts, at most %d, each "
+            "of at most %d bytes",
+            key, TAGS_MAX, TAG_BYTES_MAX);
     }
     *ret_value = value;
     return 1;
@@ -180,8 +184,7 @@ int field_read_tags(json_t *object, const char *key, json_t **ret_value, struct 
 
 static bool variable_name_valid(const char *name)
 {
-    static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
     return name[0] && !isdigit((unsigned char)name[0]) && name[strspn(name, allowed)] == '\0';
 }
 
@@ -194,7 +197,8 @@ int field_read_env(json_t *object, const char *key, json_t **ret_value, struct e
     size_t total = 0;
     const char *name;
     json_t *text;
-    json_object_foreach (value, name, text) {
+    json_object_foreach(value, name, text)
+    {
         if (!variable_name_valid(name) || !json_is_string(text) ||
             strlen(json_string_value(text)) != json_string_length(text)) {
             return error_set_field(err, ERR_VALIDATION, key,
@@ -205,8 +209,8 @@ int field_read_env(json_t *object, const char *key, json_t **ret_value, struct e
         total += strlen(name) + json_string_length(text) + 2;
     }
     if (!json_is_object(value) || total > FREE_FORM_BYTES_MAX) {
-        return error_set_field(err, ERR_VALIDATION, key,
-                               "%s must be an object of at most %d bytes", key, FREE_FORM_BYTES_MAX);
+        return error_set_field(err, ERR_VALIDATION, key, "%s must be an object of at most %d bytes",
+                               key, FREE_FORM_BYTES_MAX);
     }
     *ret_value = value;
     return 1;

@@ -34,9 +34,10 @@ struct sandbox {
     struct sandbox *newer, *older; /* of the same tenant */
     struct tenant *tenant;
 
+    char id[ID_SIZE]; /* never changes: can be read without the mutex */
     atomic_int references;
 
-    /* under mutex; record.id and record.tenant_id never change */
+    /* under mutex; written only by the thread that is busy with it */
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* busy or state changed; CLOCK_MONOTONIC */
     struct sandbox_record record;
@@ -131,6 +132,10 @@ int change_begin(struct sandboxes *sandboxes, const struct principal *principal,
 /* As change_begin for a sandbox that the caller holds a reference to; waits at most wait_ms. */
 int change_begin_found(struct sandboxes *sandboxes, struct sandbox *sandbox, int64_t wait_ms,
                        struct error *err);
+
+/* ERR_HOST_UNAVAILABLE when atoll-host is known to be away: refusing at once changes nothing, so that an
+ * outage leaves no half-done changes behind. */
+int change_need_host(const struct sandboxes *sandboxes, struct error *err);
 
 /* Ends the change: called with the mutex held; gives back mutex and one reference. */
 void change_end(struct sandboxes *sandboxes, struct sandbox *sandbox);

@@ -47,7 +47,8 @@ static bool has_tag(json_t *tags, const char *wanted)
 {
     size_t index;
     json_t *tag;
-    json_array_foreach (tags, index, tag) {
+    json_array_foreach(tags, index, tag)
+    {
         if (strcmp(json_string_value(tag), wanted) == 0) {
             return true;
         }
@@ -59,13 +60,15 @@ static bool matches_tags(json_t *wanted, json_t *tags)
 {
     size_t index;
     json_t *value;
-    json_array_foreach (wanted, index, value) {
+    json_array_foreach(wanted, index, value)
+    {
         if (!json_is_string(value) || !has_tag(tags, json_string_value(value))) {
             return false;
         }
     }
     const char *key;
-    json_object_foreach (wanted, key, value) {
+    json_object_foreach(wanted, key, value)
+    {
         if (!json_equal(json_object_get(tags, key), value)) {
             return false;
         }
@@ -112,7 +115,7 @@ static bool wants_destroyed(const struct sandbox_filter *filter)
 
 static const char *item_id(const struct item *item)
 {
-    return item->sandbox ? item->sandbox->record.id : item->record->id;
+    return item->sandbox ? item->sandbox->id : item->record->id;
 }
 
 static int newest_first(const void *a, const void *b)

@@ -175,8 +175,7 @@ json_t *sandbox_object(const struct sandboxes *sandboxes, const struct sandbox_r
     put_text(object, "state", record->state);
     put(object, "ready", json_boolean(sandbox && sandbox->state == SANDBOX_RUNNING));
     put_shape(object, record);
-    put_maybe(object, "timeout_remaining_ms",
-              sandbox ? sandbox_timeout_remaining_ms(sandbox) : -1);
+    put_maybe(object, "timeout_remaining_ms", sandbox ? sandbox_timeout_remaining_ms(sandbox) : -1);
     put_boot(object, record);
     put_preview_url(object, sandboxes, record);
     put(object, "metadata", metadata_of(record));

@@ -7,7 +7,8 @@
 int find_destroyed(struct sandboxes *sandboxes, const struct principal *principal, const char *id,
                    struct sandbox_record *ret_record, struct error *err)
 {
-    int found = id_valid("sbx_", id) ? store_sandbox_find(sandboxes->store, id, ret_record, err) : 0;
+    int found =
+        id_valid("sbx_", id) ? store_sandbox_find(sandboxes->store, id, ret_record, err) : 0;
     if (found < 0) {
         return -1;
     }

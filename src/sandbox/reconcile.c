@@ -108,8 +108,8 @@ static int processes_are_gone(struct sandboxes *sandboxes, struct sandbox *sandb
                          true, err);
     }
     if (sandbox->state == SANDBOX_RUNNING && !sandbox->record.persistent) {
-        return fail_busy(sandboxes, sandbox, "the host ended its processes (it was restarted)", true,
-                         err);
+        return fail_busy(sandboxes, sandbox, "the host ended its processes (it was restarted)",
+                         true, err);
     }
     return to_paused(sandboxes, sandbox, false, err);
 }
@@ -153,9 +153,8 @@ static int settle_half_way(struct sandboxes *sandboxes, struct sandbox *sandbox,
     if (entry_is(entry, HOST_STATE_RUNNING)) {
         return to_running(sandboxes, sandbox, entry, err);
     }
-    return entry_is(entry, HOST_STATE_FROZEN)
-               ? to_paused(sandboxes, sandbox, true, err)
-               : processes_are_gone(sandboxes, sandbox, entry, err);
+    return entry_is(entry, HOST_STATE_FROZEN) ? to_paused(sandboxes, sandbox, true, err)
+                                              : processes_are_gone(sandboxes, sandbox, entry, err);
 }
 
 static int settle_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
@@ -189,7 +188,7 @@ static bool may_judge(const struct round *round, const struct sandbox *sandbox)
 /* Takes the reference. */
 static void settle(struct round *round, struct sandbox *sandbox)
 {
-    const struct host_sandbox *entry = find_entry(round, sandbox->record.id);
+    const struct host_sandbox *entry = find_entry(round, sandbox->id);
     pthread_mutex_lock(&sandbox->mutex);
     bool settled = is_settled(sandbox, entry);
     if (settled && !sandbox->busy) {
@@ -329,8 +328,7 @@ static void settle_claims(struct sandboxes *sandboxes, bool *again)
 
 int reconcile(struct sandboxes *sandboxes, bool *ret_again, struct error *err)
 {
-    struct round round = {.sandboxes = sandboxes,
-                          .sequence = atomic_load(&sandboxes->sequence)};
+    struct round round = {.sandboxes = sandboxes, .sequence = atomic_load(&sandboxes->sequence)};
     if (host_list(sandboxes->host, &round.hosted, &round.hosted_count, err) < 0) {
         return -1;
     }

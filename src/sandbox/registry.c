@@ -73,6 +73,7 @@ struct sandbox *sandbox_new(struct sandbox_record *record, enum sandbox_state st
         return NULL;
     }
     sandbox->record = *record;
+    memcpy(sandbox->id, record->id, sizeof(sandbox->id));
     sandbox->state = state;
     atomic_init(&sandbox->references, 1);
     pthread_mutex_init(&sandbox->mutex, NULL);
@@ -117,7 +118,7 @@ static void link_sandbox(struct sandboxes *sandboxes, struct tenant *tenant,
         tenant->newest->newer = sandbox;
     }
     tenant->newest = sandbox;
-    struct sandbox **bucket = &sandboxes->by_id[hash_text(sandbox->record.id) % ID_BUCKETS];
+    struct sandbox **bucket = &sandboxes->by_id[hash_text(sandbox->id) % ID_BUCKETS];
     sandbox->next_in_bucket = *bucket;
     *bucket = sandbox_ref(sandbox);
 }
@@ -176,7 +177,7 @@ static void unlink_from_tenant(struct sandbox *sandbox)
 void registry_remove(struct sandboxes *sandboxes, struct sandbox *sandbox)
 {
     pthread_rwlock_wrlock(&sandboxes->registry_lock);
-    struct sandbox **slot = &sandboxes->by_id[hash_text(sandbox->record.id) % ID_BUCKETS];
+    struct sandbox **slot = &sandboxes->by_id[hash_text(sandbox->id) % ID_BUCKETS];
     while (*slot && *slot != sandbox) {
         slot = &(*slot)->next_in_bucket;
     }
@@ -191,10 +192,10 @@ struct sandbox *registry_find(struct sandboxes *sandboxes, const char *tenant_id
 {
     pthread_rwlock_rdlock(&sandboxes->registry_lock);
     struct sandbox *sandbox = sandboxes->by_id[hash_text(id) % ID_BUCKETS];
-    while (sandbox && strcmp(sandbox->record.id, id) != 0) {
+    while (sandbox && strcmp(sandbox->id, id) != 0) {
         sandbox = sandbox->next_in_bucket;
     }
-    if (sandbox && tenant_id && strcmp(sandbox->record.tenant_id, tenant_id) != 0) {
+    if (sandbox && tenant_id && strcmp(sandbox->tenant->id, tenant_id) != 0) {
         sandbox = NULL;
     }
     if (sandbox) {

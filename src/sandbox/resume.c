@@ -63,7 +63,8 @@ int sandbox_resume(struct sandboxes *sandboxes, const struct principal *principa
                    json_t **ret_json, struct error *err)
 {
     struct sandbox *sandbox;
-    if (change_begin(sandboxes, principal, id, &sandbox, err) < 0) {
+    if (change_need_host(sandboxes, err) < 0 ||
+        change_begin(sandboxes, principal, id, &sandbox, err) < 0) {
         return -1;
     }
     int result;

@@ -156,8 +156,11 @@ void sandbox_explain(struct sandboxes *sandboxes, const struct sandbox_use *use,
 struct sandbox_counts {
     int64_t by_state[SANDBOX_STATE_COUNT];
     int64_t created_total, create_failed_total, destroyed_total, timeouts_total, ended_by_itself_total;
-    bool host_connected;
+    bool host_connected; /* as sandboxes_host_connected */
 };
+
+/* Does atoll-host answer, and was what it has compared with the store since it was found? */
+bool sandboxes_host_connected(const struct sandboxes *sandboxes);
 void sandboxes_counts(struct sandboxes *sandboxes, struct sandbox_counts *ret_counts);
 
 #endif

@@ -1,7 +1,7 @@
 #include "sandbox/internal.h"
 
-#include "base/clock.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -114,6 +114,11 @@ struct sandboxes *sandboxes_close(struct sandboxes *sandboxes)
     pthread_rwlock_destroy(&sandboxes->registry_lock);
     free(sandboxes);
     return NULL;
+}
+
+bool sandboxes_host_connected(const struct sandboxes *sandboxes)
+{
+    return sandboxes->host_connected;
 }
 
 static bool count_state(const struct sandbox *sandbox, void *context)

@@ -19,20 +19,34 @@ enum {
 
 /* Members that parse_… below read. */
 static const char *const known[] = {
-    "template_id",      "image",
-    "size",             "cpu_count",
-    "memory_mb",        "disk_mb",
-    "disk_size_mb",     "process_limit",
-    "timeout_sec",      "idle_timeout_sec",
-    "persistent",       "always_on",
-    "network",          "env",
-    "metadata",         "tags",
-    "name",             "slug",
-    "wait",             "response_format",
-    "workspace_id",     "workspace_slug",
-    "workspace_name",   "project_id",
-    "project_slug",     "project_name",
-    "external_user_id", "external_workspace_id",
+    "template_id",
+    "image",
+    "size",
+    "cpu_count",
+    "memory_mb",
+    "disk_mb",
+    "disk_size_mb",
+    "process_limit",
+    "timeout_sec",
+    "idle_timeout_sec",
+    "persistent",
+    "always_on",
+    "network",
+    "env",
+    "metadata",
+    "tags",
+    "name",
+    "slug",
+    "wait",
+    "response_format",
+    "workspace_id",
+    "workspace_slug",
+    "workspace_name",
+    "project_id",
+    "project_slug",
+    "project_name",
+    "external_user_id",
+    "external_workspace_id",
     "external_project_id",
 };
 
@@ -43,9 +57,21 @@ static const char *const harmless[] = {
 
 /* Documented members that this version cannot honour: an empty value asks for nothing. */
 static const char *const unsupported[] = {
-    "auto_start",         "snapshot_id", "database",       "github_repo_url", "github_branch",
-    "github_clone_path",  "branch",      "clone_path",     "services",        "setup_file",
-    "entrypoint",         "environment", "environment_id", "readiness_probe", "environment_version",
+    "auto_start",
+    "snapshot_id",
+    "database",
+    "github_repo_url",
+    "github_branch",
+    "github_clone_path",
+    "branch",
+    "clone_path",
+    "services",
+    "setup_file",
+    "entrypoint",
+    "environment",
+    "environment_id",
+    "readiness_probe",
+    "environment_version",
     "restore_from_snapshot",
 };
 
@@ -73,7 +99,8 @@ static int check_members(json_t *request, struct error *err)
 {
     const char *key;
     json_t *value;
-    json_object_foreach (request, key, value) {
+    json_object_foreach(request, key, value)
+    {
         if (listed(known, COUNT(known), key) || listed(harmless, COUNT(harmless), key)) {
             continue;
         }
@@ -99,7 +126,8 @@ static int parse_template(const struct catalogue *catalogue, json_t *request,
         return -1;
     }
     const char *field = "template_id";
-    if (image && json_is_string(json_object_get(request, "template_id")) && strcmp(id, image) != 0) {
+    if (image && json_is_string(json_object_get(request, "template_id")) &&
+        strcmp(id, image) != 0) {
         return error_set_field(err, ERR_VALIDATION, "image",
                                "image is another name of template_id; they differ");
     }
@@ -109,7 +137,8 @@ static int parse_template(const struct catalogue *catalogue, json_t *request,
     }
     spec->template_definition = catalogue_find(catalogue, id);
     if (!spec->template_definition) {
-        return error_set_field(err, ERR_INVALID_TEMPLATE, field, "there is no template '%.64s'", id);
+        return error_set_field(err, ERR_INVALID_TEMPLATE, field, "there is no template '%.64s'",
+                               id);
     }
     if (!catalogue_image_ready(catalogue, spec->template_definition)) {
         error_set_field(err, ERR_TEMPLATE_NOT_READY, field,
@@ -158,20 +187,21 @@ static int parse_shape(const struct settings *settings, json_t *request, struct 
                        err) < 0 ||
         field_read_int(request, "disk_mb", DISK_MIN_MB, settings->max_disk_mb, &spec->disk_mb,
                        err) < 0 ||
-        field_read_int(request, "process_limit", PROCESSES_MIN, PROCESSES_MAX,
-                       &spec->process_limit, err) < 0) {
+        field_read_int(request, "process_limit", PROCESSES_MIN, PROCESSES_MAX, &spec->process_limit,
+                       err) < 0) {
         return -1;
     }
     if (spec->cpu_count > settings->max_cpu || spec->memory_mb > settings->max_memory_mb ||
         spec->disk_mb > settings->max_disk_mb) {
-        return error_set_field(err, ERR_VALIDATION, size ? "size" : "template_id",
-                               "its shape is over this instance's limit (%lld vCPU, %lld MiB memory, "
-                               "%lld MiB disk)",
-                               (long long)settings->max_cpu, (long long)settings->max_memory_mb,
-                               (long long)settings->max_disk_mb);
+        return error_set_field(
+            err, ERR_VALIDATION, size ? "size" : "template_id",
+            "its shape is over this instance's limit (%lld vCPU, %lld MiB memory, "
+            "%lld MiB disk)",
+            (long long)settings->max_cpu, (long long)settings->max_memory_mb,
+            (long long)settings->max_disk_mb);
     }
-    bool exact = size && spec->cpu_count == size->cpu_count &&
-                 spec->memory_mb == size->memory_mb && spec->disk_mb == size->disk_mb;
+    bool exact = size && spec->cpu_count == size->cpu_count && spec->memory_mb == size->memory_mb &&
+                 spec->disk_mb == size->disk_mb;
     snprintf(spec->size, sizeof(spec->size), "%s", exact ? size->name : "");
     return 0;
 }
@@ -271,8 +301,7 @@ int sandbox_spec_parse(const struct settings *settings, const struct catalogue *
     struct sandbox_spec spec = {.request = request};
     if (check_members(request, err) < 0 || parse_names(request, &spec, err) < 0 ||
         check_texts(request, err) < 0 || parse_life(settings, request, &spec, err) < 0 ||
-        parse_wait(request, &spec, err) < 0 ||
-        parse_template(catalogue, request, &spec, err) < 0 ||
+        parse_wait(request, &spec, err) < 0 || parse_template(catalogue, request, &spec, err) < 0 ||
         parse_shape(settings, request, &spec, err) < 0) {
         return -1;
     }

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 enum {
-    RETRY_MS = 5000,             /* after a pause or destroy that failed */
-    HOUSEKEEPING_MS = 2000,      /* between looks at the store's log */
+    RETRY_MS = 5000,        /* after a pause or destroy that failed */
+    HOUSEKEEPING_MS = 2000, /* between looks at the store's log */
     PRUNE_MS = 15 * 60 * 1000,
     DUE_MAX = 64,                /* handled before looking again */
     ERROR_KEPT_MS = 3600 * 1000, /* a record in state error that holds nothing */
@@ -41,8 +41,8 @@ int64_t sandbox_timeout_remaining_ms(const struct sandbox *sandbox)
         sandbox->record.timeout_sec == 0) {
         return -1;
     }
-    int64_t remaining_ms = sandbox->timer_started_ms + sandbox->record.timeout_sec * 1000 -
-                           clock_monotonic_ms();
+    int64_t remaining_ms =
+        sandbox->timer_started_ms + sandbox->record.timeout_sec * 1000 - clock_monotonic_ms();
     return remaining_ms > 0 ? remaining_ms : 0;
 }
 

@@ -16,7 +16,8 @@ static int check_members(json_t *changes, struct error *err)
                                         "timeout_sec", "idle_timeout_sec"};
     const char *key;
     json_t *value;
-    json_object_foreach (changes, key, value) {
+    json_object_foreach(changes, key, value)
+    {
         bool found = false;
         for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
             found = found || strcmp(known[i], key) == 0;
@@ -158,8 +159,9 @@ int sandbox_extend(struct sandboxes *sandboxes, const struct principal *principa
     if (sandbox->state == SANDBOX_RUNNING) {
         result = extend_busy(sandboxes, sandbox, timeout_sec, err);
     } else {
-        result = error_set(err, ERR_NOT_RUNNING, 0, "only a running sandbox has a timeout; it is %s",
-                           sandbox_state_name(sandbox->state));
+        result =
+            error_set(err, ERR_NOT_RUNNING, 0, "only a running sandbox has a timeout; it is %s",
+                      sandbox_state_name(sandbox->state));
     }
     if (result == 0 && ret_json) {
         *ret_json = sandbox_object(sandboxes, &sandbox->record, sandbox);

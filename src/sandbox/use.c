@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EXPLAIN_WAIT_MS = 300 }; /* atoll-host tells of an end shortly after the agent's socket does */
+enum {
+    EXPLAIN_WAIT_MS = 300
+}; /* atoll-host tells of an end shortly after the agent's socket does */
 
 static struct timespec monotonic_in(int64_t ms)
 {

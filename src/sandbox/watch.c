@@ -62,6 +62,18 @@ static void sandbox_ended(struct sandboxes *sandboxes, const struct host_ended *
     change_end(sandboxes, sandbox);
 }
 
+/* Connected: atoll-host answers, and what it has was compared with the store. */
+static void set_connected(struct sandboxes *sandboxes, bool connected, const char *problem)
+{
+    bool before = atomic_exchange(&sandboxes->host_connected, connected);
+    if (connected && !before) {
+        log_info("host.connected", "version=%s cgroups=%s", sandboxes->host_info.version,
+                 sandboxes->host_info.cgroup_mode);
+    } else if (!connected && before) {
+        log_warn("host.lost", "error=%s", problem);
+    }
+}
+
 /* One round; returns whether another one is needed. */
 static bool reconcile_round(struct sandboxes *sandboxes)
 {
@@ -69,8 +81,9 @@ static bool reconcile_round(struct sandboxes *sandboxes)
     bool again = false;
     if (reconcile(sandboxes, &again, &err) < 0) {
         log_warn("reconcile.failed", "error=%s", err.message);
-        again = true;
+        return true;
     }
+    set_connected(sandboxes, true, "");
     return again;
 }
 
@@ -119,17 +132,6 @@ static void pause_before_reconnect(struct sandboxes *sandboxes, int failures)
     }
 }
 
-static void log_connection(struct sandboxes *sandboxes, bool connected, const char *problem)
-{
-    bool before = atomic_exchange(&sandboxes->host_connected, connected);
-    if (connected && !before) {
-        log_info("host.connected", "version=%s cgroups=%s", sandboxes->host_info.version,
-                 sandboxes->host_info.cgroup_mode);
-    } else if (!connected && before) {
-        log_warn("host.lost", "error=%s", problem);
-    }
-}
-
 static void *watch_main(void *context)
 {
     struct sandboxes *sandboxes = context;
@@ -143,12 +145,11 @@ static void *watch_main(void *context)
             pthread_mutex_lock(&sandboxes->host_mutex);
             sandboxes->host_info = info;
             pthread_mutex_unlock(&sandboxes->host_mutex);
-            log_connection(sandboxes, true, "");
             failures = 0;
             follow(sandboxes, fd);
             snprintf(err.message, sizeof(err.message), "the connection ended");
         }
-        log_connection(sandboxes, false, err.message);
+        set_connected(sandboxes, false, err.message);
         first_round_is_done(sandboxes);
         pause_before_reconnect(sandboxes, failures);
     }

@@ -44,9 +44,8 @@ static int read_claim(sqlite3_stmt *row, const char *request_hash,
 }
 
 static int begin_claim(struct store *store, const char *tenant_id, const char *route,
-                       const char *key, const char *request_hash,
-                       enum idempotency_state *ret_state, int *ret_status, char **ret_body,
-                       struct error *err)
+                       const char *key, const char *request_hash, enum idempotency_state *ret_state,
+                       int *ret_status, char **ret_body, struct error *err)
 {
     if (store_execute(store, err,
                       "DELETE FROM idempotency WHERE tenant_id = ? AND route = ? AND key = ?"

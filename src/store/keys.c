@@ -156,9 +156,8 @@ int store_key_create(struct store *store, const struct principal *owner, const c
                      unsigned scopes, int64_t expires_at_ms, struct api_key *ret_key,
                      char text[KEY_TEXT_SIZE], struct error *err)
 {
-    struct api_key key = {.scopes = scopes,
-                          .created_at_ms = clock_realtime_ms(),
-                          .expires_at_ms = expires_at_ms};
+    struct api_key key = {
+        .scopes = scopes, .created_at_ms = clock_realtime_ms(), .expires_at_ms = expires_at_ms};
     id_make("key_", key.id);
     memcpy(key.tenant_id, owner->tenant_id, sizeof(key.tenant_id));
     memcpy(key.workspace_id, owner->workspace_id, sizeof(key.workspace_id));
@@ -221,7 +220,8 @@ int store_key_verify(struct store *store, const char *text, struct principal *re
 {
     size_t length = strnlen(text, KEY_LENGTH_MAX + 1);
     if (length > KEY_LENGTH_MAX || strncmp(text, "msk_", 4) != 0) {
-        return error_set(err, ERR_INVALID_TOKEN, 0, "this is not an API key (they begin with msk_)");
+        return error_set(err, ERR_INVALID_TOKEN, 0,
+                         "this is not an API key (they begin with msk_)");
     }
     unsigned char hash[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)text, length, hash);

@@ -49,18 +49,19 @@ enum {
 #define COLUMNS(text, other)                                                                       \
     SANDBOX_TEXT_COLUMNS(text) SANDBOX_INT_COLUMNS(other) SANDBOX_JSON_COLUMNS(other)
 
-static const char insert_sql[] = "INSERT INTO sandboxes (" COLUMNS(TEXT_NAME, OTHER_NAME)
-    "updated_ms, id) VALUES (" COLUMNS(TEXT_MARK, OTHER_MARK) "?, ?)";
+static const char insert_sql[] = "INSERT INTO sandboxes (" COLUMNS(
+    TEXT_NAME, OTHER_NAME) "updated_ms, id) VALUES (" COLUMNS(TEXT_MARK, OTHER_MARK) "?, ?)";
 static const char update_sql[] =
     "UPDATE sandboxes SET " COLUMNS(TEXT_SET, OTHER_SET) "updated_ms = ? WHERE id = ?";
 #define SELECT_SQL                                                                                 \
-    "SELECT " COLUMNS(TEXT_READ, OTHER_READ) "s.id, w.slug, w.name, p.slug, p.name"                \
-    " FROM sandboxes s JOIN workspaces w ON w.id = s.workspace_id"                                 \
-    " JOIN projects p ON p.id = s.project_id "
+    "SELECT " COLUMNS(TEXT_READ,                                                                   \
+                      OTHER_READ) "s.id, w.slug, w.name, p.slug, p.name"                           \
+                                  " FROM sandboxes s JOIN workspaces w ON w.id = s.workspace_id"   \
+                                  " JOIN projects p ON p.id = s.project_id "
 static const char find_sql[] = SELECT_SQL "WHERE s.id = ?";
 static const char living_sql[] = SELECT_SQL "WHERE s.state <> 'destroyed' ORDER BY s.id";
-static const char destroyed_sql[] = SELECT_SQL
-    "WHERE s.state = 'destroyed' AND s.tenant_id = ? ORDER BY s.id DESC LIMIT ?";
+static const char destroyed_sql[] =
+    SELECT_SQL "WHERE s.state = 'destroyed' AND s.tenant_id = ? ORDER BY s.id DESC LIMIT ?";
 
 static json_t **json_member(struct sandbox_record *record, size_t offset)
 {
@@ -96,8 +97,8 @@ static int bind_record(struct store *store, sqlite3_stmt *statement,
     int index = 1;
     int result = SQLITE_OK;
     for (size_t i = 0; i < TEXT_COUNT && result == SQLITE_OK; i++) {
-        result = sqlite3_bind_text(statement, index++, base + text_columns[i].offset, -1,
-                                   SQLITE_STATIC);
+        result =
+            sqlite3_bind_text(statement, index++, base + text_columns[i].offset, -1, SQLITE_STATIC);
     }
     for (size_t i = 0; i < INT_COUNT && result == SQLITE_OK; i++) {
         const int64_t *value = (const void *)(base + int_columns[i]);
@@ -193,8 +194,7 @@ static int note_claim(struct store *store, const struct sandbox_record *record,
 }
 
 int store_sandbox_insert(struct store *store, const struct sandbox_record *record,
-                         struct store_claim_ref claim, struct store_event event,
-                         struct error *err)
+                         struct store_claim_ref claim, struct store_event event, struct error *err)
 {
     struct store *locked STORE_LOCKED = store_lock(store);
     if (store_begin(store, err) < 0) {

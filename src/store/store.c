@@ -158,14 +158,15 @@ static int on_wal_commit(void *context, sqlite3 *db, const char *name, int pages
 
 static int run_sql(struct store *store, const char *sql, struct error *err)
 {
-    return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
-                                                                      : store_fail(store, err, sql);
+    return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK
+               ? 0
+               : store_fail(store, err, sql);
 }
 
 static int open_connections(struct store *store, const char *path, struct error *err)
 {
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                      SQLITE_OPEN_EXRESCODE;
+    const int flags =
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK) {
         return error_set(err, ERR_INTERNAL, 0, "open the database %s: %s", path,
                          store->db ? sqlite3_errmsg(store->db) : "out of memory");

@@ -54,9 +54,9 @@ static int check_count(struct store *store, const char *sql, const char *owner_i
     }
     int64_t count = sqlite3_column_int64(row, 0);
     sqlite3_reset(row);
-    return count < PLACES_MAX
-               ? 0
-               : error_set_field(err, ERR_CAPACITY, field, "there are %d of them already", PLACES_MAX);
+    return count < PLACES_MAX ? 0
+                              : error_set_field(err, ERR_CAPACITY, field,
+                                                "there are %d of them already", PLACES_MAX);
 }
 
 /* Reads id, slug, name of a row; 1 found, 0 none, -1. */
@@ -80,10 +80,12 @@ static int workspace_by_id(struct store *store, const char *tenant_id, const cha
                                 "SELECT id, slug, name FROM workspaces"
                                 " WHERE id = ? AND tenant_id = ?",
                                 "tt", id, tenant_id);
-    found = read_place(row, found, place->workspace_id, place->workspace_slug,
-                       place->workspace_name);
-    return found == 0 ? error_set_field(err, ERR_NOT_FOUND, "workspace_id", "there is no such workspace")
-                      : found < 0 ? -1 : 0;
+    found =
+        read_place(row, found, place->workspace_id, place->workspace_slug, place->workspace_name);
+    return found == 0
+               ? error_set_field(err, ERR_NOT_FOUND, "workspace_id", "there is no such workspace")
+           : found < 0 ? -1
+                       : 0;
 }
 
 static int workspace_by_slug(struct store *store, const char *tenant_id, const char *slug,
@@ -96,8 +98,8 @@ static int workspace_by_slug(struct store *store, const char *tenant_id, const c
                                 "SELECT id, slug, name FROM workspaces"
                                 " WHERE tenant_id = ? AND slug = ?",
                                 "tt", tenant_id, chosen);
-    found = read_place(row, found, place->workspace_id, place->workspace_slug,
-                       place->workspace_name);
+    found =
+        read_place(row, found, place->workspace_id, place->workspace_slug, place->workspace_name);
     if (found != 0) {
         return found < 0 ? -1 : 0;
     }
@@ -124,9 +126,10 @@ static int project_by_id(struct store *store, const char *tenant_id, const char 
                                 " WHERE id = ? AND tenant_id = ? AND workspace_id = ?",
                                 "ttt", id, tenant_id, place->workspace_id);
     found = read_place(row, found, place->project_id, place->project_slug, place->project_name);
-    return found == 0 ? error_set_field(err, ERR_NOT_FOUND, "project_id",
-                                        "there is no such project in this workspace")
-                      : found < 0 ? -1 : 0;
+    return found == 0  ? error_set_field(err, ERR_NOT_FOUND, "project_id",
+                                         "there is no such project in this workspace")
+           : found < 0 ? -1
+                       : 0;
 }
 
 static int project_by_slug(struct store *store, const char *tenant_id, const char *slug,
@@ -172,13 +175,12 @@ static int resolve(struct store *store, const struct principal *principal,
 {
     const char *tenant_id = principal->tenant_id;
     bool by_slug = !request->workspace_id && (request->workspace_slug || request->workspace_name);
-    int result =
-        by_slug ? workspace_by_slug(store, tenant_id, request->workspace_slug,
-                                    request->workspace_name, place, err)
-                : workspace_by_id(store, tenant_id,
-                                  request->workspace_id ? request->workspace_id
-                                                        : principal->workspace_id,
-                                  place, err);
+    int result = by_slug ? workspace_by_slug(store, tenant_id, request->workspace_slug,
+                                             request->workspace_name, place, err)
+                         : workspace_by_id(store, tenant_id,
+                                           request->workspace_id ? request->workspace_id
+                                                                 : principal->workspace_id,
+                                           place, err);
     if (result < 0) {
         return -1;
     }

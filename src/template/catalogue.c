@@ -30,9 +30,9 @@ static int check_text(json_t *json, const char *key, const char **ret_text, cons
 {
     json_t *value = json_object_get(json, key);
     *ret_text = value ? json_string_value(value) : fallback;
-    return *ret_text && **ret_text ? 0
-                                   : error_set(err, ERR_VALIDATION, 0,
-                                               "template %s: %s must be a text", file, key);
+    return *ret_text && **ret_text
+               ? 0
+               : error_set(err, ERR_VALIDATION, 0, "template %s: %s must be a text", file, key);
 }
 
 static int check_amount(json_t *json, const char *key, int64_t *ret_amount, const char *file,
@@ -55,7 +55,8 @@ static int check_env(json_t *json, json_t **ret_env, const char *file, struct er
     }
     const char *key;
     json_t *value;
-    json_object_foreach (*ret_env, key, value) {
+    json_object_foreach(*ret_env, key, value)
+    {
         if (!json_is_string(value)) {
             return error_set(err, ERR_VALIDATION, 0, "template %s: env.%s must be a text", file,
                              key);
@@ -103,8 +104,8 @@ static int load_file(struct catalogue *catalogue, const char *directory, const c
     json_t *json = json_loadf(file, JSON_REJECT_DUPLICATES, &problem);
     if (!json_is_object(json)) {
         json_decref(json);
-        return error_set(err, ERR_INVALID_JSON, 0, "template %s: line %d: %s", path,
-                         problem.line, json ? "not an object" : problem.text);
+        return error_set(err, ERR_INVALID_JSON, 0, "template %s: line %d: %s", path, problem.line,
+                         json ? "not an object" : problem.text);
     }
     size_t bytes = (catalogue->count + 1) * sizeof(*catalogue->definitions);
     struct template_definition *longer = realloc(catalogue->definitions, bytes);
@@ -156,7 +157,8 @@ static int check_names(const struct catalogue *catalogue, struct error *err)
         }
         size_t index;
         json_t *alias;
-        json_array_foreach (json_object_get(definition->json, "aliases"), index, alias) {
+        json_array_foreach(json_object_get(definition->json, "aliases"), index, alias)
+        {
             const char *name = json_string_value(alias);
             if (!name || catalogue_find(catalogue, name) != definition) {
                 return error_set(err, ERR_VALIDATION, 0, "template %s: alias %s is taken",
@@ -179,8 +181,9 @@ struct catalogue *catalogue_load(const char *directory, const char *images_direc
         return catalogue_free(catalogue);
     }
     if (!catalogue_find(catalogue, catalogue_default_id)) {
-        error_set(err, ERR_VALIDATION, 0, "template catalogue %s: the default template, %s, is missing",
-                  directory, catalogue_default_id);
+        error_set(err, ERR_VALIDATION, 0,
+                  "template catalogue %s: the default template, %s, is missing", directory,
+                  catalogue_default_id);
         return catalogue_free(catalogue);
     }
     return catalogue;
@@ -203,7 +206,8 @@ static bool has_alias(const struct template_definition *definition, const char *
 {
     size_t index;
     json_t *alias;
-    json_array_foreach (json_object_get(definition->json, "aliases"), index, alias) {
+    json_array_foreach(json_object_get(definition->json, "aliases"), index, alias)
+    {
         if (json_is_string(alias) && strcmp(json_string_value(alias), name) == 0) {
             return true;
         }
@@ -263,7 +267,8 @@ json_t *catalogue_to_json(const struct catalogue *catalogue, bool include_aliase
         json_array_append_new(data, template_to_json(catalogue, definition));
         size_t index;
         json_t *alias;
-        json_array_foreach (json_object_get(definition->json, "aliases"), index, alias) {
+        json_array_foreach(json_object_get(definition->json, "aliases"), index, alias)
+        {
             if (include_aliases) {
                 json_array_append_new(data, alias_to_json(catalogue, definition, alias));
             }

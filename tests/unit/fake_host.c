@@ -197,7 +197,8 @@ int host_create(struct hostclient *client, const struct host_create *request,
         put(request->id, HOST_STATE_RUNNING);
     }
     *ret_created = (struct host_created){.boot_path = "warm", .boot_us = 1234};
-    snprintf(ret_created->agent_socket, sizeof(ret_created->agent_socket), "/agents/%s", request->id);
+    snprintf(ret_created->agent_socket, sizeof(ret_created->agent_socket), "/agents/%s",
+             request->id);
     unlock();
     return fails ? -1 : 0;
 }

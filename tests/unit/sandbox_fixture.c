@@ -125,9 +125,9 @@ static bool claim(struct fixture *fixture, const char *key)
     enum idempotency_state state;
     int status;
     char *body = NULL;
-    int result = store_idempotency_begin(fixture->store, fixture->tenant.tenant_id,
-                                         "POST /sandboxes ", key, "hash", &state, &status, &body,
-                                         &fixture->err);
+    int result =
+        store_idempotency_begin(fixture->store, fixture->tenant.tenant_id, "POST /sandboxes ", key,
+                                "hash", &state, &status, &body, &fixture->err);
     free(body);
     return result == 0 && state == IDEMPOTENCY_NEW;
 }

@@ -9,8 +9,7 @@
 
 static struct fixture f;
 
-#define CALL(function, id, ...)                                                                    \
-    function(f.sandboxes, &f.tenant, id, ##__VA_ARGS__, &f.err)
+#define CALL(function, id, ...) function(f.sandboxes, &f.tenant, id, ##__VA_ARGS__, &f.err)
 
 /* Creates and keeps the id. */
 static bool create(const char *request, char id[ID_SIZE])
@@ -167,7 +166,8 @@ static void a_failed_create_leaves_a_record_and_takes_no_place(void)
     json_t *list = NULL;
     REQUIRE(sandbox_list(f.sandboxes, &f.tenant, &filter, &list, &f.err) == 0);
     CHECK_INT(json_array_size(json_object_get(list, "data")), 2);
-    json_t *metadata = json_object_get(json_array_get(json_object_get(list, "data"), 0), "metadata");
+    json_t *metadata =
+        json_object_get(json_array_get(json_object_get(list, "data"), 0), "metadata");
     CHECK(member_text(metadata, "last_error")[0] != '\0');
     json_decref(list);
 }
@@ -302,7 +302,8 @@ static size_t listed(struct sandbox_filter filter)
 static void lists_filter_and_page(void)
 {
     char id[ID_SIZE], dead[ID_SIZE];
-    REQUIRE(create("{\"name\":\"alpha\",\"tags\":{\"team\":\"red\"},\"external_user_id\":\"u\"}", id));
+    REQUIRE(
+        create("{\"name\":\"alpha\",\"tags\":{\"team\":\"red\"},\"external_user_id\":\"u\"}", id));
     REQUIRE(create("{\"name\":\"beta\",\"tags\":[\"x\",\"y\"],\"template_id\":\"nextjs\"}", id));
     REQUIRE(create("{\"workspace_slug\":\"lab\"}", id) && create("{}", dead));
     CHECK_INT(CALL(sandbox_destroy, dead, NULL), 0);
@@ -329,7 +330,8 @@ enum { RACERS = 8, ROUNDS = 40 };
 /* Every verb at random on one sandbox; each either succeeds or is refused with a known code. */
 static void *race(void *id)
 {
-    static int (*const verbs[])(struct sandboxes *, const struct principal *, const char *, json_t **,
+    static int (*const verbs[])(struct sandboxes *, const struct principal *, const char *,
+                                json_t **,
                                 struct error *) = {sandbox_pause, sandbox_resume, sandbox_stop};
     unsigned seed = (unsigned)(size_t)pthread_self();
     for (int i = 0; i < ROUNDS; i++) {

@@ -11,8 +11,7 @@
 
 static struct fixture f;
 
-#define CALL(function, id, ...)                                                                    \
-    function(f.sandboxes, &f.tenant, id, ##__VA_ARGS__, &f.err)
+#define CALL(function, id, ...) function(f.sandboxes, &f.tenant, id, ##__VA_ARGS__, &f.err)
 
 static bool create(const char *request, char id[ID_SIZE])
 {

@@ -138,7 +138,8 @@ static void a_claim_is_replayed_after_its_end(void)
     char *body;
     CHECK_INT(begin("k", "h", &status, &body), IDEMPOTENCY_NEW);
     CHECK_INT(begin("k", "h", &status, &body), IDEMPOTENCY_RUNNING);
-    CHECK_INT(store_idempotency_finish(store, tenant.tenant_id, "POST /x", "k", 201, "{}", &err), 0);
+    CHECK_INT(store_idempotency_finish(store, tenant.tenant_id, "POST /x", "k", 201, "{}", &err),
+              0);
     store = store_close(store);
     REQUIRE(open_store());
     CHECK_INT(begin("k", "h", &status, &body), IDEMPOTENCY_DONE);
@@ -168,8 +169,8 @@ static void workspaces_and_projects_are_made_on_first_use(void)
     REQUIRE(store_placement_resolve(store, &tenant, &request, &first, &err) == 0);
     CHECK_TEXT(first.workspace_slug, "dr-smith-s-clinic");
     CHECK_TEXT(first.project_slug, "leads");
-    request = (struct placement_request){.workspace_id = first.workspace_id,
-                                         .project_slug = "leads"};
+    request =
+        (struct placement_request){.workspace_id = first.workspace_id, .project_slug = "leads"};
     REQUIRE(store_placement_resolve(store, &tenant, &request, &second, &err) == 0);
     CHECK_TEXT(second.project_id, first.project_id);
     request = (struct placement_request){0};
