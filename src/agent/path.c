@@ -79,6 +79,11 @@ int path_follow(char path[AGENT_PATH_MAX])
         if (!S_ISLNK(st.st_mode)) {
             return 0;
         }
+        /* What such a link says is no path: it must not become one. */
+        auto_close int through = path_open(path, O_PATH);
+        if (through < 0 && errno == ELOOP) {
+            return -1;
+        }
         ssize_t length = readlinkat(fd, "", target, sizeof(target) - 1);
         if (length < 0) {
             return -1;

@@ -8,6 +8,10 @@
 /* Small enough that a socket that poll(2) calls writable takes it without blocking. */
 enum { INPUT_STEP_BYTES = 16 * 1024 };
 
+/* What an agent may take beyond the command's own time. Root inside can spoil its agent, and a request
+ * must not hang on it. */
+enum { START_MAX_MS = 30 * 1000, END_GRACE_MS = 15 * 1000 };
+
 int exec_session_start(struct exec_session *session, struct exec_request *request,
                        struct error *err)
 {
@@ -22,6 +26,8 @@ int exec_session_start(struct exec_session *session, struct exec_request *reques
         .timeout_ms = request->timeout_ms,
         .open_stdin = request->input || request->open_stdin,
     };
+    session->timeout_ms = request->timeout_ms;
+    session->deadline_ms = clock_monotonic_ms() + START_MAX_MS;
     session->call = agent_exec_start(session->use->agent_socket, &command, err);
     if (!session->call) {
         sandbox_explain(session->api->sandboxes, session->use, err);
@@ -115,12 +121,26 @@ static int next_with_input(struct exec_session *session, int64_t wait_ms,
     }
 }
 
+static int next_event(struct exec_session *session, int64_t wait_ms, struct agent_event *ret_event,
+                      struct error *err)
+{
+    return session->input
+               ? next_with_input(session, wait_ms, ret_event, err)
+               : agent_exec_next(session->call, session->client_fd, wait_ms, ret_event, err);
+}
+
 int exec_session_next(struct exec_session *session, int64_t wait_ms, struct agent_event *ret_event,
                       struct error *err)
 {
-    int got = session->input
-                  ? next_with_input(session, wait_ms, ret_event, err)
-                  : agent_exec_next(session->call, session->client_fd, wait_ms, ret_event, err);
+    int64_t left_ms = session->deadline_ms - clock_monotonic_ms();
+    bool is_last = wait_ms < 0 || wait_ms > left_ms;
+    int got = next_event(session, is_last ? (left_ms > 0 ? left_ms : 0) : wait_ms, ret_event, err);
+    if (got == 0 && is_last) {
+        got = error_set(err, ERR_AGENT_UNAVAILABLE, 0, "the sandbox's agent does not answer");
+    }
+    if (got == 1 && ret_event->type == AGENT_EVENT_STARTED) {
+        session->deadline_ms = clock_monotonic_ms() + session->timeout_ms + END_GRACE_MS;
+    }
     if (got < 0 && err->code == ERR_AGENT_UNAVAILABLE) {
         sandbox_explain(session->api->sandboxes, session->use, err);
     }

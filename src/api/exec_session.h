@@ -14,6 +14,8 @@ struct exec_session {
     struct agent_call *call;
     struct exec_input *input; /* a reference, or NULL: nothing can be sent */
     int client_fd;
+    int64_t timeout_ms;  /* of the command */
+    int64_t deadline_ms; /* monotonic: an agent that says nothing until then does not work */
 };
 
 /* Resolves the request against the sandbox and starts the command. The session owns a reference to its

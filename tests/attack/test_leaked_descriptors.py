@@ -49,18 +49,25 @@ def test_file_routes_do_not_follow_the_agents_descriptors(shared_sandbox, base):
             assert box.client.put(f"{box.path}/files/raw", params=query, data=b"0").status_code >= 400
 
 
-def test_the_agent_keeps_its_own_memory_and_environment(shared_sandbox):
-    for name in ("mem", "environ", "maps", "auxv", "fd", "root", "cwd", "exe", "map_files"):
-        told = shared_sandbox.exec(f"cat /proc/1/{name} || ls /proc/1/{name}/ || readlink /proc/1/{name}")
-        assert told["exit_code"] != 0, (name, told["stdout"][:200])
+def test_the_agent_keeps_its_own_memory_and_descriptors(shared_sandbox):
+    for name in ("mem", "environ", "maps", "auxv", "root", "cwd", "exe", "map_files", "stack", "syscall"):
+        told = shared_sandbox.exec(f"cat /proc/1/{name} || ls /proc/1/{name}/.")
+        assert (told["exit_code"] != 0) and told["stdout"] == "", (name, told)
+    # That descriptors exist is no secret; what they are, and using them, is.
+    for number in range(3, 24):
+        for path in (f"/proc/1/fd/{number}", f"/proc/1/task/1/fd/{number}"):
+            told = shared_sandbox.exec(f"readlink {path} || cat {path} || ls -a {path}/")
+            assert told["exit_code"] != 0 and told["stdout"] == "", (path, told)
 
 
-def test_file_routes_do_not_read_the_agents_memory_or_environment(shared_sandbox):
+@pytest.mark.parametrize("who", ["self", "1", "thread-self"])
+def test_file_routes_do_not_reach_the_agents_memory(shared_sandbox, who):
     box = shared_sandbox
-    for name in ("mem", "environ", "maps", "cmdline"):
-        for who in ("self", "1", "thread-self"):
-            reply = box.client.get(f"{box.path}/fs/download", params={"path": f"/proc/{who}/{name}"})
-            assert b"ATOLL" not in reply.content, (who, name)
+    for name in ("mem", "root/etc/hostname", "cwd/etc/hostname", "exe", "fd/3", "fd/4", "fd/5"):
+        query = {"path": f"/proc/{who}/{name}"}
+        reply = box.client.get(f"{box.path}/fs/download", params=query)
+        assert reply.status_code >= 400 or reply.content == b"", (who, name)
+        assert box.client.put(f"{box.path}/files/raw", params=query, data=b"x").status_code >= 400
 
 
 def test_the_agents_socket_cannot_be_reached_from_inside(shared_sandbox):

@@ -26,19 +26,13 @@ static const char *const moved[] = {"proc", "sys", "dev", "run"};
 static const char *const own[] = {"/lower", "/disk", "/root", "/images", "/empty"};
 
 /* Parts that tell about the host or act on it. Missing ones are skipped: kernels differ. */
-static const char *const masked[] = {"/proc/acpi",
-                                     "/proc/asound",
-                                     "/proc/interrupts",
-                                     "/proc/kcore",
-                                     "/proc/keys",
-                                     "/proc/kallsyms",
-                                     "/proc/sched_debug",
-                                     "/proc/latency_stats",
-                                     "/proc/scsi",
-                                     "/proc/timer_list",
-                                     "/proc/timer_stats",
-                                     "/proc/sysrq-trigger",
-                                     "/sys/devices/virtual/powercap",
+static const char *const masked[] = {"/proc/acpi",          "/proc/asound",
+                                     "/proc/interrupts",    "/proc/kcore",
+                                     "/proc/keys",          "/proc/kallsyms",
+                                     "/proc/sched_debug",   "/proc/latency_stats",
+                                     "/proc/pressure",      "/proc/scsi",
+                                     "/proc/timer_list",    "/proc/timer_stats",
+                                     "/proc/sysrq-trigger", "/sys/devices/virtual/powercap",
                                      "/sys/firmware"};
 
 static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"};
