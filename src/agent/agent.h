@@ -16,6 +16,7 @@ enum {
     /* Both streams of a command that ended, and its EXIT or STARTED frames: one send. */
     BATCH_BYTES = 2 * (FRAME_HEADER_BYTES + CHUNK_BYTES) + 512,
     CONNECTIONS_MAX = 1024,
+    ACCEPT_RETRY_MS = 100,
     DRAINS_MAX = 256, /* pipes of background processes that are read for nobody */
 };
 
@@ -29,6 +30,7 @@ struct buried {
 struct agent {
     struct loop loop;
     struct watch listener;
+    bool accept_paused; /* no descriptor to be had: tried again after ACCEPT_RETRY_MS */
     struct watch signals;
     struct spawner spawner;
     struct trees trees;

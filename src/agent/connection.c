@@ -4,6 +4,7 @@
 #include "agent/file.h"
 #include "agent/hello.h"
 #include "agent/reply.h"
+#include "base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -170,15 +171,20 @@ static void connection_start(struct agent *agent, int fd)
     on_socket(&connection->socket, EPOLLIN); /* most heads are there by now */
 }
 
-/* Out of descriptors: takes one connection off the queue and closes it, so as not to spin on it. */
+/* Out of descriptors: takes one connection off the queue and closes it, so as not to spin on it. Without
+ * even the reserve (root inside may lower any limit) the listener rests for a while. */
 static void refuse_one(struct agent *agent)
 {
-    close(agent->reserve_fd);
+    agent->reserve_fd = close_fd(agent->reserve_fd);
     int fd = accept4(agent->listener.fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0) {
         refuse(fd, EAGAIN, "out of descriptors");
     }
     agent->reserve_fd = fcntl(agent->null_fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0 || agent->reserve_fd < 0) {
+        loop_watch(&agent->loop, &agent->listener, 0);
+        agent->accept_paused = true;
+    }
 }
 
 void connections_accept(struct watch *listener, uint32_t events)

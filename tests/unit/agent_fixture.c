@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -101,6 +102,11 @@ static void exec_agent(int listener, int oom, int cgroup)
     for (int i = 0; i < 3; i++) {
         dup2(fds[i], LISTENER_FD + i);
         close(fds[i]);
+    }
+    const char *descriptors = getenv("ATOLL_TEST_DESCRIPTORS");
+    if (descriptors) {
+        rlim_t count = strtoul(descriptors, NULL, 10);
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){count, count});
     }
     execl(agent ? agent : "", "atoll-agent", (char *)NULL);
     perror("start the agent (ATOLL_TEST_AGENT)");

@@ -5,10 +5,13 @@
 
 #include "base/cleanup.h"
 
+#include <linux/capability.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 /* A grandchild in a session of its own whose parent is gone, as daemons do it; prints its pid. */
@@ -258,6 +261,19 @@ static void many_commands_at_once(void)
     }
 }
 
+static void limits_cannot_be_lowered_by_root_inside(void)
+{
+    struct rlimit none = {0, 0};
+    struct error err = {0};
+    REQUIRE(agent_hello(fixture()->socket_path, 20000, &err) == 0);
+    if (prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE, 0, 0, 0) == 1) {
+        check_skip("this root has CAP_SYS_RESOURCE, which root in a sandbox lacks");
+        return;
+    }
+    CHECK_INT(prlimit(fixture()->agent_pid, RLIMIT_NOFILE, &none, NULL), -1);
+    CHECK_INT(errno, EPERM);
+}
+
 static const struct check_case cases[] = {
     {"a timeout kills the whole tree", timeout_kills_the_whole_tree},
     {"leaving kills the whole tree", leaving_kills_the_whole_tree},
@@ -275,6 +291,7 @@ static const struct check_case cases[] = {
     {"a timeout acts while input is blocked", timeout_acts_while_input_is_blocked},
     {"a gone client cancels the wait", a_gone_client_cancels_the_wait},
     {"many commands at once", many_commands_at_once},
+    {"limits cannot be lowered by root inside", limits_cannot_be_lowered_by_root_inside},
 };
 
 int main(int argc, char **argv)

@@ -44,7 +44,8 @@ static void fork_and_follow(void)
 void isolate_processes(void)
 {
     if (geteuid() != 0) {
-        return;
+        printf("1..0 # SKIP needs root\n");
+        exit(0);
     }
     if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0) {
         die("make a PID namespace");
