@@ -46,9 +46,13 @@ static const char *const migrations[] = {
     "CREATE UNIQUE INDEX sandboxes_name ON sandboxes (tenant_id, name)"
     " WHERE name <> '' AND files = 1;"
     "CREATE UNIQUE INDEX sandboxes_slug ON sandboxes (slug) WHERE files = 1;"
-    "CREATE INDEX sandboxes_state ON sandboxes (state, tenant_id);"
+    /* Partial, so that most transitions do not touch them: what is loaded at start besides those that
+     * have files, and the history that lists may ask for. */
+    "CREATE INDEX sandboxes_failed ON sandboxes (id) WHERE files = 0 AND state <> 'destroyed';"
+    "CREATE INDEX sandboxes_destroyed ON sandboxes (tenant_id, id) WHERE state = 'destroyed';"
+    "CREATE INDEX sandboxes_old ON sandboxes (destroyed_ms) WHERE state = 'destroyed';"
 
-    "CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL,"
+    "CREATE TABLE events (seq INTEGER PRIMARY KEY, id TEXT NOT NULL,"
     " sandbox_id TEXT NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL, at_ms INTEGER NOT NULL)"
     " STRICT;"
     "CREATE INDEX events_sandbox ON events (sandbox_id, seq);"

@@ -59,7 +59,11 @@ static const char update_sql[] =
                                   " FROM sandboxes s JOIN workspaces w ON w.id = s.workspace_id"   \
                                   " JOIN projects p ON p.id = s.project_id "
 static const char find_sql[] = SELECT_SQL "WHERE s.id = ?";
-static const char living_sql[] = SELECT_SQL "WHERE s.state <> 'destroyed' ORDER BY s.id";
+/* Through the indexes that leave out the history, however long it is. */
+static const char living_sql[] =
+    SELECT_SQL "WHERE s.id IN (SELECT id FROM sandboxes INDEXED BY sandboxes_slug WHERE files = 1"
+               " UNION ALL SELECT id FROM sandboxes INDEXED BY sandboxes_failed"
+               " WHERE files = 0 AND state <> 'destroyed') ORDER BY s.id";
 static const char destroyed_sql[] =
     SELECT_SQL "WHERE s.state = 'destroyed' AND s.tenant_id = ? ORDER BY s.id DESC LIMIT ?";
 

@@ -230,17 +230,17 @@ int store_prune(struct store *store, struct error *err)
     int64_t now_ms = clock_realtime_ms();
     if (prune_table(store,
                     "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency"
-                    " WHERE created_ms < ? LIMIT ?)",
+                    " WHERE created_ms < ?1 LIMIT ?2)",
                     now_ms - day_ms, err) < 0 ||
         prune_table(store,
-                    "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at_ms < ?"
-                    " ORDER BY seq LIMIT ?)",
+                    "DELETE FROM events WHERE seq IN (SELECT seq FROM (SELECT seq, at_ms FROM"
+                    " events ORDER BY seq LIMIT ?2) WHERE at_ms < ?1)",
                     now_ms - STORE_EVENT_DAYS * day_ms, err) < 0) {
         return -1;
     }
     return prune_table(store,
                        "DELETE FROM sandboxes WHERE id IN (SELECT id FROM sandboxes"
-                       " WHERE state = 'destroyed' AND destroyed_ms < ? LIMIT ?)",
+                       " WHERE state = 'destroyed' AND destroyed_ms < ?1 LIMIT ?2)",
                        now_ms - STORE_DESTROYED_DAYS * day_ms, err);
 }
 
