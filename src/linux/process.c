@@ -4,11 +4,13 @@
 #include "base/io.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static const char system_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -31,6 +33,16 @@ pid_t process_fork_helper(void)
         if (getppid() != parent) {
             _exit(1);
         }
+    }
+    return pid;
+}
+
+pid_t process_fork_first(void)
+{
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (pid == 0) {
+        process_reset_signals();
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
     }
     return pid;
 }

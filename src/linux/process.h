@@ -12,6 +12,9 @@
  * its parent ends. Returns as fork does. */
 pid_t process_fork_helper(void);
 
+/* The same, as first process of a new pid namespace. */
+pid_t process_fork_first(void);
+
 /* Undoes what the event loop did to signals; for children only. */
 void process_reset_signals(void);
 

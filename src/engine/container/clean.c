@@ -61,7 +61,6 @@ static void answer(struct slot *slot)
 static void give_back(struct slot *slot)
 {
     struct engine *engine = slot->engine;
-    event_child_remove(&slot->preparer);
     trash_release_slot_disk(slot);
     memset(slot->record->id, 0, sizeof(slot->record->id));
     record_set_state(slot->record, RECORD_FREE);

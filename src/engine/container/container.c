@@ -140,7 +140,6 @@ static void free_engine(struct engine *engine)
             event_timer_clear(engine->context.loop, &slot->timer);
             event_source_close(engine->context.loop, &slot->socket);
             event_child_remove(&slot->process);
-            event_child_remove(&slot->preparer);
             event_child_remove(&slot->helper);
             close_fd(slot->disk_fd);
             free(slot);

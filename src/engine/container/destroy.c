@@ -47,8 +47,6 @@ static void kill_processes(struct slot *slot)
 {
     if (slot->process.source.fd >= 0) {
         process_signal(slot->process.source.fd, SIGKILL);
-    } else if (slot->preparer.source.fd >= 0) {
-        process_signal(slot->preparer.source.fd, SIGKILL);
     }
     if (slot->engine->cgroups.mode == CGROUP_MODE_V1 &&
         (slot->state == SLOT_FREEZING || slot->state == SLOT_FROZEN)) {
@@ -100,7 +98,7 @@ void slot_end(struct slot *slot, bool discard)
     FAULT_POINT("host.destroy.killed");
     fail_freeze(slot);
     slot_move(slot, SLOT_ENDING);
-    if (slot->process.source.fd < 0 && slot->preparer.source.fd < 0) {
+    if (slot->process.source.fd < 0) {
         slot_clean(slot);
     }
 }

@@ -63,8 +63,7 @@ struct slot {
     struct template_root root;   /* whose tree is mounted ahead */
     int64_t disk_bytes;          /* of the disk made ahead */
     struct event_source socket;  /* to its parked process, until the agent runs */
-    struct event_child preparer; /* the process that makes the parked one */
-    struct event_child process;  /* the parked one, later the agent */
+    struct event_child process;  /* the parked process, later the agent */
     struct event_timer timer;    /* by state: silence, freeze poll, clean-up poll */
     int disk_fd;                 /* of the disk's file system, to shut it down; -1 after adoption */
     struct error error;          /* why preparing or starting failed */
@@ -166,8 +165,8 @@ int64_t slot_oom_kills(const struct slot *slot);
 /* adopt.c */
 int container_adopt(struct engine *engine, struct error *err);
 
-/* prepare.c: the code of the preparing and the parked process. Never returns. */
-void prepare_run(const struct engine *engine, const struct slot *slot, int socket_fd)
+/* parked.c: the code of the slot's process. Never returns. */
+void parked_run(const struct engine *engine, const struct slot *slot, int socket_fd)
     __attribute__((noreturn));
 
 /* disk.c */

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "engine/container/privileges.h"
+#include "linux/process.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -10,13 +11,16 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 /* The agent's descriptors, as it expects them; behind them two that close when it runs. */
 enum { AGENT_LISTENER = 3, AGENT_COUNTER, AGENT_CGROUP, LAST_SOCKET, LAST_AGENT, FIRST_UNUSED };
 
-void parked_report(int socket, enum slot_message_kind kind, const struct parked *parked,
-                   const struct error *error)
+/* Sends one message, with the disk's descriptor when parked has one. When atoll-host is gone, so is
+ * this process. */
+static void parked_report(int socket, enum slot_message_kind kind, const struct parked *parked,
+                          const struct error *error)
 {
     struct slot_message message = {.kind = kind, .loop_number = parked ? parked->loop_number : -1};
     if (error) {
@@ -131,24 +135,45 @@ static int carry_out(struct parked *parked, const struct slot_plan *plan, struct
     return become_agent(parked, plan, err);
 }
 
-void parked_run(struct parked *parked)
+static void begin(struct parked *parked, const struct engine *engine, const struct slot *slot,
+                  int socket_fd)
+{
+    *parked = (struct parked){.engine = engine,
+                              .slot = slot,
+                              .uid_base = slot_uid_base(engine->context.instance, slot->index),
+                              .socket = socket_fd,
+                              .listener = -1,
+                              .counter = -1,
+                              .cgroup = -1,
+                              .userns = -1,
+                              .agent = engine->agent_fd,
+                              .disks = -1,
+                              .dev = -1,
+                              .disk_root = -1,
+                              .loop_number = -1};
+    int keep[2] = {engine->agent_fd < socket_fd ? engine->agent_fd : socket_fd,
+                   engine->agent_fd < socket_fd ? socket_fd : engine->agent_fd};
+    process_close_others(keep, 2);
+    prctl(PR_SET_NAME, "atoll-spare");
+    umask(022);
+}
+
+void parked_run(const struct engine *engine, const struct slot *slot, int socket_fd)
 {
     struct error error = {0};
+    struct parked parked;
     struct slot_plan plan;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    prctl(PR_SET_NAME, "atoll-spare");
-    if (parked_mounts_prepare(parked, &error) < 0 || parked_disk_prepare(parked, &error) < 0 ||
-        (parked->slot->root.inode != 0 &&
-         parked_root_mount(parked, parked->slot->root.image, &error) < 0)) {
-        parked_report(parked->socket, SLOT_MESSAGE_FAILED, NULL, &error);
+    begin(&parked, engine, slot, socket_fd);
+    if (parked_prepare(&parked, &error) < 0) {
+        parked_report(socket_fd, SLOT_MESSAGE_FAILED, NULL, &error);
         _exit(1);
     }
-    parked_report(parked->socket, SLOT_MESSAGE_READY, parked, NULL);
-    ssize_t got = recv(parked->socket, &plan, sizeof(plan), 0);
+    parked_report(socket_fd, SLOT_MESSAGE_READY, &parked, NULL);
+    ssize_t got = recv(socket_fd, &plan, sizeof(plan), 0);
     if (got != (ssize_t)sizeof(plan)) {
-        _exit(got == 0 ? 0 : 1);
+        _exit(got == 0 ? 0 : 1); /* atoll-host does not want it any more, or is gone */
     }
-    carry_out(parked, &plan, &error);
-    parked_report(parked->socket, SLOT_MESSAGE_FAILED, NULL, &error);
+    carry_out(&parked, &plan, &error);
+    parked_report(parked.socket, SLOT_MESSAGE_FAILED, NULL, &error);
     _exit(1);
 }

@@ -1,4 +1,4 @@
-/* A parked process: what the preparing process made for it, and the steps from there to the agent.
+/* A slot's process before it becomes the agent: what it has prepared, and the steps.
  * Runs outside of atoll-host's process; blocks as it likes; errors go up the slot's socket. */
 #ifndef ATOLL_ENGINE_CONTAINER_PARKED_H
 #define ATOLL_ENGINE_CONTAINER_PARKED_H
@@ -21,6 +21,9 @@ struct parked {
     int loop_number;
 };
 
+/* parked_prepare.c: all that can be done before the plan is there. */
+int parked_prepare(struct parked *parked, struct error *err);
+
 /* parked_disk.c: mounts the slot's own disk at /disk; or replaces it by the sandbox's existing one;
  * or renames it to be the sandbox's. */
 int parked_disk_prepare(struct parked *parked, struct error *err);
@@ -33,12 +36,5 @@ int parked_mounts_prepare(struct parked *parked, struct error *err);
 int parked_root_mount(struct parked *parked, const char *image, struct error *err);
 int parked_root_unmount(struct error *err);
 int parked_mounts_enter(struct parked *parked, const struct slot_plan *plan, struct error *err);
-
-/* parked.c: the life of the parked process. */
-void parked_run(struct parked *parked) __attribute__((noreturn));
-
-/* Sends one message; fd may be -1. Best effort: when atoll-host is gone, so is this process. */
-void parked_report(int socket, enum slot_message_kind kind, const struct parked *parked,
-                   const struct error *error);
 
 #endif

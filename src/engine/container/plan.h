@@ -12,7 +12,6 @@
 
 /* Parked process → host. READY and EXECUTING carry a descriptor of the disk's file system. */
 enum slot_message_kind {
-    SLOT_MESSAGE_PID,       /* from the preparing process: the parked one's pid */
     SLOT_MESSAGE_READY,     /* parked, waits for its plan */
     SLOT_MESSAGE_EXECUTING, /* everything is set up; the socket closes when the agent runs */
     SLOT_MESSAGE_FAILED,    /* error says why */
@@ -20,7 +19,6 @@ enum slot_message_kind {
 
 struct slot_message {
     enum slot_message_kind kind;
-    pid_t pid;
     int loop_number;
     struct error error;
 };

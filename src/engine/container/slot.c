@@ -54,7 +54,7 @@ struct slot *slot_new(struct engine *engine, int index, bool network)
     slot->index = index;
     slot->network = network;
     slot->record = records_slot(engine->records, index);
-    slot->socket.fd = slot->preparer.source.fd = slot->process.source.fd = -1;
+    slot->socket.fd = slot->process.source.fd = -1;
     slot->helper.source.fd = slot->disk_fd = -1;
     slot->timer.owner = slot;
     snprintf(slot->cgroup, sizeof(slot->cgroup), "%s/s%d", engine->cgroup_top, index);
@@ -143,26 +143,12 @@ static void parked(struct slot *slot)
     pool_update(slot->engine);
 }
 
-static void take_pid(struct slot *slot, pid_t pid)
-{
-    slot->record->pid = pid;
-    if (process_start_time(pid, &slot->record->pid_start_ticks) < 0 ||
-        event_child_add(slot->engine->context.loop, &slot->process, pid, slot_on_process_exit,
-                        slot) < 0) {
-        error_set(&slot->error, ERR_ENGINE, errno, "watch process %d", pid);
-        fail(slot);
-    }
-}
-
 static void on_message(struct slot *slot, const struct slot_message *message)
 {
     switch (message->kind) {
-    case SLOT_MESSAGE_PID:
-        take_pid(slot, message->pid);
-        break;
     case SLOT_MESSAGE_READY:
         slot->record->loop_number = message->loop_number;
-        if (slot->state == SLOT_PREPARING && slot->process.source.fd >= 0) {
+        if (slot->state == SLOT_PREPARING) {
             parked(slot);
         }
         break;
@@ -204,45 +190,42 @@ static void on_socket(void *owner, uint32_t events)
     }
 }
 
-static void on_preparer_exit(void *owner, int wait_status)
+/* Watches the slot's new process and notes who it is. */
+static int watch_process(struct slot *slot, pid_t pid, struct error *err)
 {
-    struct slot *slot = owner;
-    if (wait_status != 0 && slot->state == SLOT_PREPARING && slot->process.source.fd < 0 &&
-        slot->error.code == ERR_NONE) {
-        error_set(&slot->error, ERR_ENGINE, 0, "the preparing process ended");
+    if (process_start_time(pid, &slot->record->pid_start_ticks) < 0 ||
+        event_child_add(slot->engine->context.loop, &slot->process, pid, slot_on_process_exit,
+                        slot) < 0) {
+        return error_set(err, ERR_INTERNAL, errno, "watch process %d", pid);
     }
-    if (slot->state == SLOT_ENDING && slot->process.source.fd < 0) {
-        slot_clean(slot);
-    }
+    slot->record->pid = pid;
+    return 0;
 }
 
 int slot_prepare(struct slot *slot, struct error *err)
 {
-    struct engine *engine = slot->engine;
+    struct event_loop *loop = slot->engine->context.loop;
     int pair[2];
     record_preparing(slot);
-    slot->root = engine->spare_root;
-    slot->disk_bytes = engine->spare_disk_bytes;
+    slot->root = slot->engine->spare_root;
+    slot->disk_bytes = slot->engine->spare_disk_bytes;
     FAULT_POINT("host.slot.recorded");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         return error_set(err, ERR_INTERNAL, errno, "make a socket pair");
     }
-    pid_t pid = process_fork_helper();
+    pid_t pid = process_fork_first();
     if (pid == 0) {
-        prepare_run(engine, slot, pair[1]);
+        parked_run(slot->engine, slot, pair[1]);
     }
     close_fd(pair[1]);
-    if (pid < 0 ||
-        event_child_add(engine->context.loop, &slot->preparer, pid, on_preparer_exit, slot) < 0 ||
-        event_source_add(engine->context.loop, &slot->socket, pair[0], EPOLLIN, on_socket, slot) <
-            0) {
-        error_set(err, ERR_INTERNAL, errno, "fork");
-        close_fd(pair[0]);
+    if (pid < 0 || event_source_add(loop, &slot->socket, pair[0], EPOLLIN, on_socket, slot) < 0) {
+        error_set(err, ERR_HOST_UNSUPPORTED, errno, "make a process id namespace");
+        close_fd(pair[0]); /* which ends the process, if there is one */
         return -1;
     }
     slot->timer.on_due = on_silence;
-    event_timer_set(engine->context.loop, &slot->timer, SLOT_SILENCE_MAX_MS);
-    return 0;
+    event_timer_set(loop, &slot->timer, SLOT_SILENCE_MAX_MS);
+    return watch_process(slot, pid, err);
 }
 
 static void record_creating(struct slot *slot, bool keep_disk)

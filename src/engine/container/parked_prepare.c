@@ -3,23 +3,18 @@
 #include "base/cleanup.h"
 #include "engine/container/privileges.h"
 #include "linux/network.h"
-#include "linux/process.h"
 
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 
 /*
- * The preparing process makes everything that a sandbox needs and that costs time, then clones the
- * parked process, which becomes the sandbox's first process when a plan arrives. All namespaces but
- * the user namespace belong to the host's, so that root of the sandbox has no power over them.
+ * What a sandbox needs and what costs time, made before anybody asks. All namespaces but the user
+ * namespace belong to the host's, so that root of the sandbox has no power over them.
  */
 
 enum { BACKLOG = 256 };
@@ -132,58 +127,23 @@ static int open_directories(struct parked *parked, struct error *err)
                : 0;
 }
 
-static int prepare(struct parked *parked, struct error *err)
+int parked_prepare(struct parked *parked, struct error *err)
 {
     if (enter_cgroups(parked, err) < 0 || enter_network(parked, err) < 0 ||
         listen_for_agent(parked, err) < 0 || open_directories(parked, err) < 0) {
         return -1;
     }
-    parked->userns = privileges_make_user_namespace(parked->uid_base, SLOT_UID_COUNT, err);
-    if (parked->userns < 0) {
-        return -1;
-    }
     if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) < 0) {
         return error_set(err, ERR_HOST_UNSUPPORTED, errno, "make namespaces");
     }
-    return 0;
-}
-
-void prepare_run(const struct engine *engine, const struct slot *slot, int socket_fd)
-{
-    struct error error = {0};
-    struct parked parked = {.engine = engine,
-                            .slot = slot,
-                            .uid_base = slot_uid_base(engine->context.instance, slot->index),
-                            .socket = socket_fd,
-                            .listener = -1,
-                            .counter = -1,
-                            .cgroup = -1,
-                            .userns = -1,
-                            .agent = engine->agent_fd,
-                            .disks = -1,
-                            .dev = -1,
-                            .disk_root = -1,
-                            .loop_number = -1};
-    int keep[2] = {engine->agent_fd < socket_fd ? engine->agent_fd : socket_fd,
-                   engine->agent_fd < socket_fd ? socket_fd : engine->agent_fd};
-    process_close_others(keep, 2);
-    prctl(PR_SET_NAME, "atoll-prepare");
-    umask(022);
-    if (prepare(&parked, &error) < 0) {
-        parked_report(socket_fd, SLOT_MESSAGE_FAILED, NULL, &error);
-        _exit(1);
+    /* The mounts bring a /proc of the new pid namespace, in which the next step finds its child. */
+    if (parked_mounts_prepare(parked, err) < 0) {
+        return -1;
     }
-    /* A child of atoll-host, not of this process, which ends now. */
-    pid_t pid =
-        (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
-    if (pid == 0) {
-        parked_run(&parked);
+    parked->userns = privileges_make_user_namespace(parked->uid_base, SLOT_UID_COUNT, err);
+    if (parked->userns < 0 || parked_disk_prepare(parked, err) < 0) {
+        return -1;
     }
-    if (pid < 0) {
-        error_set(&error, ERR_HOST_UNSUPPORTED, errno, "make a process id namespace");
-        parked_report(socket_fd, SLOT_MESSAGE_FAILED, NULL, &error);
-        _exit(1);
-    }
-    struct slot_message message = {.kind = SLOT_MESSAGE_PID, .pid = pid, .loop_number = -1};
-    _exit(send(socket_fd, &message, sizeof(message), MSG_NOSIGNAL) < 0);
+    const struct template_root *root = &parked->slot->root;
+    return root->inode != 0 ? parked_root_mount(parked, root->image, err) : 0;
 }
