@@ -15,7 +15,9 @@
 static int make_directory(const char *path, mode_t mode, struct error *err)
 {
     if (mkdir(path, mode) == 0) {
-        return 0;
+        return chmod(path, mode) == 0 /* whatever the umask is */
+                   ? 0
+                   : error_set(err, ERR_INTERNAL, errno, "make the directory %s", path);
     }
     struct stat info;
     if (errno == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
@@ -43,6 +45,7 @@ static int own_directory(const char *path, const char *user, struct error *err)
 int instance_prepare(const struct settings *settings, struct error *err)
 {
     char data[INSTANCE_PATH_SIZE];
+    umask(0077); /* the database and what lies beside it are for this user only */
     settings_path(settings, "data", data, sizeof(data));
     if (make_directory(settings->state, 0711, err) < 0 || make_directory(data, 0700, err) < 0) {
         return -1;
@@ -62,7 +65,8 @@ int instance_lock(const struct settings *settings, int *ret_fd, struct error *er
         return error_set(err, ERR_INTERNAL, errno, "open %s", path);
     }
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        return error_set(err, ERR_CONFLICT, 0, "another atolld works with %s", settings->state);
+        error_set(err, ERR_CONFLICT, 0, "another atolld works with %s", settings->state);
+        return error_hint(err, "End it first (scripts/down), or use another state directory.");
     }
     if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0) {
         return error_set(err, ERR_INTERNAL, errno, "write %s", path);

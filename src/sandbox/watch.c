@@ -63,14 +63,11 @@ static void sandbox_ended(struct sandboxes *sandboxes, const struct host_ended *
 }
 
 /* Connected: atoll-host answers, and what it has was compared with the store. */
-static void set_connected(struct sandboxes *sandboxes, bool connected, const char *problem)
+static void set_connected(struct sandboxes *sandboxes)
 {
-    bool before = atomic_exchange(&sandboxes->host_connected, connected);
-    if (connected && !before) {
+    if (!atomic_exchange(&sandboxes->host_connected, true)) {
         log_info("host.connected", "version=%s cgroups=%s", sandboxes->host_info.version,
                  sandboxes->host_info.cgroup_mode);
-    } else if (!connected && before) {
-        log_warn("host.lost", "error=%s", problem);
     }
 }
 
@@ -83,7 +80,7 @@ static bool reconcile_round(struct sandboxes *sandboxes)
         log_warn("reconcile.failed", "error=%s", err.message);
         return true;
     }
-    set_connected(sandboxes, true, "");
+    set_connected(sandboxes);
     return again;
 }
 
@@ -149,7 +146,10 @@ static void *watch_main(void *context)
             follow(sandboxes, fd);
             snprintf(err.message, sizeof(err.message), "the connection ended");
         }
-        set_connected(sandboxes, false, err.message);
+        sandboxes->host_connected = false;
+        if (failures == 0 && !sandboxes->closing) {
+            log_warn("host.unreachable", "error=%s", err.message);
+        }
         first_round_is_done(sandboxes);
         pause_before_reconnect(sandboxes, failures);
     }
