@@ -32,6 +32,9 @@ int loop_attach(int dev_fd, int image_fd, bool direct, int *ret_number, struct e
         char name[LOOP_PATH_SIZE];
         snprintf(name, sizeof(name), "loop%d", number);
         auto_close int device = openat(dev_fd, name, O_RDWR | O_CLOEXEC);
+        if (device < 0 && (errno == ENOENT || errno == ENXIO)) {
+            continue; /* somebody has just removed it */
+        }
         if (device < 0) {
             return error_set(err, ERR_HOST_UNSUPPORTED, errno, "open /dev/%s", name);
         }
