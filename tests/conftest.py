@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 import pytest
 
@@ -35,6 +36,19 @@ def pytest_sessionstart():
         pytest.exit("these tests start atoll-host and need root: sudo ./scripts/test", returncode=3)
     if not (paths.IMAGES / "miosa-sandbox" / "rootfs" / "usr").is_dir():
         pytest.exit(f"no template image in {paths.IMAGES}: run scripts/build-template", returncode=3)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.final_status = exitstatus
+
+
+def pytest_unconfigure(config):
+    """A failed test may leave a thread behind that waits for ever: the run ends nevertheless."""
+    left = [thread.name for thread in threading.enumerate() if not thread.daemon]
+    left.remove(threading.main_thread().name)
+    if left:
+        print(f"threads left behind: {', '.join(left)}", flush=True)
+        os._exit(int(getattr(config, "final_status", 1)) or 1)
 
 
 class Factory:
