@@ -1,11 +1,14 @@
 #include "hostd/instance.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "linux/cgroup.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +16,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { PATH_SIZE = 320 };
+enum { PATH_SIZE = 320, ORPHANS_MAX_MS = 5 * 1000, LOCK_RETRY_MS = 2 };
 
 static const char machine_directory[] = "/run/atoll";
 
@@ -59,6 +62,34 @@ static pid_t read_holder(int fd)
     return pread(fd, text, sizeof(text) - 1, 0) > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
 }
 
+/* What atoll-host forked holds its locks too, until it notices that atoll-host is gone: a lock without a
+ * living owner is about to be let go. */
+static int lock_or_wait(int fd, bool (*owned)(int fd, const char *state), const char *state)
+{
+    int64_t until_ms = clock_monotonic_ms() + ORPHANS_MAX_MS;
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (owned(fd, state) || clock_monotonic_ms() >= until_ms) {
+            return -1;
+        }
+        poll(NULL, 0, LOCK_RETRY_MS);
+    }
+    return 0;
+}
+
+static bool holder_lives(int fd, const char *state)
+{
+    (void)state;
+    pid_t holder = read_holder(fd);
+    return holder > 0 && kill(holder, 0) == 0;
+}
+
+/* The caller holds the state's lock, so nobody who lives owns a number in its name. */
+static bool number_is_anothers(int fd, const char *state)
+{
+    char owner[256] = "";
+    return pread(fd, owner, sizeof(owner) - 1, 0) <= 0 || strcmp(owner, state) != 0;
+}
+
 static int lock_state(const struct settings *settings, pid_t *ret_holder, struct error *err)
 {
     char path[PATH_SIZE], text[32];
@@ -67,7 +98,7 @@ static int lock_state(const struct settings *settings, pid_t *ret_holder, struct
     if (fd < 0) {
         return error_set(err, ERR_INTERNAL, errno, "open %s", path);
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (lock_or_wait(fd, holder_lives, settings->state) < 0) {
         *ret_holder = read_holder(fd);
         return error_set(err, ERR_CONFLICT, 0, "another atoll-host (process %d) serves %s",
                          *ret_holder, settings->state);
@@ -122,7 +153,7 @@ static int try_number(int number, const char *state)
     struct stat opened, named;
     auto_close int fd =
         open(number_path(number, path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &opened) < 0 ||
+    if (fd < 0 || lock_or_wait(fd, number_is_anothers, state) < 0 || fstat(fd, &opened) < 0 ||
         stat(path, &named) < 0 || opened.st_ino != named.st_ino ||
         used_by_other(fd, number, state)) {
         return -1;
