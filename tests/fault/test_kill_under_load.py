@@ -61,8 +61,8 @@ def test_kill_under_load(fresh_instance, which):
     for worker in workers:
         worker.start()
     for _ in range(4):
-        target = sum(worker.turns for worker in workers) + 9
-        wait_until(lambda: sum(worker.turns for worker in workers) >= target, 60, "load")
+        target = sum(len(worker.gone) for worker in workers) + 6
+        wait_until(lambda: sum(len(worker.gone) for worker in workers) >= target, 60, "load")
         for name in which:
             getattr(instance, name).kill9()
         instance.start()
