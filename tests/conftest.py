@@ -107,6 +107,15 @@ def instance(factory):
     return factory.make().start()
 
 
+@pytest.fixture(autouse=True)
+def shared_instance_survives(request):
+    """A test that brings the shared instance down fails, and the next ones find it alive again."""
+    yield
+    if "instance" in request.fixturenames:
+        last_words = request.getfixturevalue("instance").revive()
+        assert not last_words, last_words
+
+
 @pytest.fixture
 def fresh_instance(factory):
     """fresh_instance(max_sandboxes=2, …): a started instance of the test's own; start=False leaves it off."""

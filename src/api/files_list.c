@@ -96,7 +96,9 @@ static int fill_listing(struct request *request, int default_depth, struct listi
     if (listing->no_memory) {
         return error_set(err, ERR_INTERNAL, 0, "no memory for a directory");
     }
-    qsort(listing->entries, listing->count, sizeof(*listing->entries), compare_entries);
+    if (listing->count > 0) {
+        qsort(listing->entries, listing->count, sizeof(*listing->entries), compare_entries);
+    }
     return 0;
 }
 

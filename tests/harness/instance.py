@@ -105,6 +105,14 @@ class Instance:
         self.api.start(**({"ATOLL_FAULT": fault} if fault else {}))
         self.api.await_ready(self._api_answers)
 
+    def revive(self):
+        """Starts again what ended unasked; returns what ended, with the last words, or ""."""
+        ended = [daemon for daemon in (self.host, self.api) if daemon.process and not daemon.running()]
+        last_words = "\n".join(f"{daemon.name} ended with {daemon.wait()}:\n{daemon.tail()}" for daemon in ended)
+        if ended:
+            self.start()
+        return last_words
+
     def restart(self):
         """Ends both daemons in an orderly way and starts them again; sandboxes live on."""
         self.api.stop()
