@@ -66,7 +66,7 @@ static int resolve_cwd(struct exec_request *request, const struct sandbox_use *u
         return 0;
     }
     char relative[AGENT_PATH_MAX];
-    strcpy(relative, request->cwd);
+    memcpy(relative, request->cwd, sizeof(relative));
     const char *workdir = use->workdir[0] ? use->workdir : "/";
     int length = snprintf(request->cwd, sizeof(request->cwd), "%s%s%s", workdir,
                           relative[0] ? "/" : "", relative);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,7 @@ int exec_live_add(const char *sandbox_id, struct exec_input *input, char exec_id
     }
     id_make("exc_", live->exec_id);
     memcpy(exec_id, live->exec_id, ID_SIZE);
-    strncpy(live->sandbox_id, sandbox_id, ID_SIZE - 1);
+    snprintf(live->sandbox_id, sizeof(live->sandbox_id), "%s", sandbox_id);
     pthread_mutex_lock(&lock);
     if (count == LIVE_MAX) {
         pthread_mutex_unlock(&lock);

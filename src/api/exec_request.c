@@ -179,11 +179,12 @@ static int parse_cwd(json_t *body, struct exec_request *request, struct error *e
     if (!cwd || !cwd[0]) {
         return 0;
     }
-    if (strlen(cwd) >= sizeof(request->cwd)) {
+    size_t length = strlen(cwd);
+    if (length >= sizeof(request->cwd)) {
         return error_set_field(err, ERR_VALIDATION, field, "%s is longer than %zu bytes", field,
                                sizeof(request->cwd) - 1);
     }
-    strcpy(request->cwd, cwd);
+    memcpy(request->cwd, cwd, length + 1);
     return 0;
 }
 

@@ -52,7 +52,7 @@ int file_path_make(const char *base, const char *text, const char *field, char p
         return -1;
     }
     if (length == 0) {
-        strcpy(path, "/");
+        memcpy(path, "/", sizeof("/"));
     }
     return 0;
 }

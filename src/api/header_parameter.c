@@ -1,6 +1,7 @@
 #include "api/multipart.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -80,7 +81,7 @@ int header_parameter(const char *header, const char *name, char *text, size_t si
             return -1;
         }
         seen = true;
-        strcpy(text, value);
+        snprintf(text, size, "%s", value);
     }
     return got < 0 ? -1 : seen;
 }

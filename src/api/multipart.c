@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -63,9 +64,8 @@ struct multipart *multipart_new(const char *content_type, struct multipart_handl
         return NULL;
     }
     multipart->handler = handler;
-    strcpy(multipart->delimiter, "\r\n--");
-    strcat(multipart->delimiter, boundary);
-    multipart->delimiter_length = strlen(multipart->delimiter);
+    multipart->delimiter_length =
+        (size_t)snprintf(multipart->delimiter, sizeof(multipart->delimiter), "\r\n--%s", boundary);
     multipart->matched = 2; /* the body's beginning stands for a line's end */
     return multipart;
 }

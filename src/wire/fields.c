@@ -53,8 +53,8 @@ int fields_next(struct fields_reader *reader, struct field *ret_field)
         return -1;
     }
     const unsigned char *from = reader->data + reader->offset;
-    size_t length = (size_t)from[2] | (size_t)from[3] << 8 | (size_t)from[4] << 16 |
-                    (size_t)from[5] << 24;
+    size_t length =
+        (size_t)from[2] | (size_t)from[3] << 8 | (size_t)from[4] << 16 | (size_t)from[5] << 24;
     if (length > rest - FIELD_HEADER_BYTES) {
         return -1;
     }
