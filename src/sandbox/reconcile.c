@@ -111,6 +111,10 @@ static int processes_are_gone(struct sandboxes *sandboxes, struct sandbox *sandb
         return fail_busy(sandboxes, sandbox, "the host ended its processes (it was restarted)",
                          true, err);
     }
+    /* They may just be ending: paused is one that can be resumed at once. */
+    if (change_host_destroy(sandboxes, sandbox, true, err) < 0) {
+        return -1;
+    }
     return to_paused(sandboxes, sandbox, false, err);
 }
 

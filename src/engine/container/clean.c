@@ -103,16 +103,16 @@ static void poll_clean(void *owner)
                     wait_ms < POLL_MAX_MS ? wait_ms : POLL_MAX_MS);
 }
 
-bool slot_holds_disk(const struct engine *engine, const char *id)
+struct slot *slot_holding_disk(struct engine *engine, const char *id)
 {
     for (int i = 0; i < SLOT_COUNT; i++) {
-        const struct slot *slot = engine->slots[i];
+        struct slot *slot = engine->slots[i];
         if (slot && slot->state == SLOT_CLEANING && !slot->disk_released &&
             strcmp(slot->plan.id, id) == 0) {
-            return true;
+            return slot;
         }
     }
-    return false;
+    return NULL;
 }
 
 void slot_helper_done(void *owner, int wait_status)

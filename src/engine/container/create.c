@@ -83,7 +83,7 @@ static int check(struct engine *engine, const struct engine_create *plan, struct
         (kept && !plan->keep_disk)) {
         return error_set(err, ERR_CONFLICT, 0, "sandbox %s exists", plan->id);
     }
-    if (kept && slot_holds_disk(engine, plan->id)) {
+    if (kept && slot_holding_disk(engine, plan->id)) {
         return error_set(err, ERR_CONFLICT, 0, "sandbox %s is still ending", plan->id);
     }
     if (!kept && plan->keep_disk) {

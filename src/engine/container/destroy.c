@@ -178,6 +178,12 @@ void container_destroy(struct engine *engine, const char *id, bool keep_disk,
         slot_end(slot, !keep_disk);
         return;
     }
+    slot = keep_disk ? slot_holding_disk(engine, id) : NULL;
+    if (slot) {
+        call->next = slot->end_calls;
+        slot->end_calls = call;
+        return;
+    }
     cancel_pending(engine, id);
     if (!keep_disk) {
         trash_disk(engine, id);

@@ -149,7 +149,7 @@ void slot_on_process_exit(void *owner, int wait_status);
 void slot_clean(struct slot *slot);
 void slot_helper_done(void *owner, int wait_status);
 /* Is the image of an ended sandbox still mounted somewhere? */
-bool slot_holds_disk(const struct engine *engine, const char *id);
+struct slot *slot_holding_disk(struct engine *engine, const char *id);
 
 /* freeze.c */
 void container_freeze(struct engine *engine, const char *id, struct engine_call *call);

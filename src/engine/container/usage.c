@@ -108,6 +108,16 @@ static int append_running(const struct engine *engine, struct sandbox_list *list
     return 0;
 }
 
+/* Whether the files of a sandbox are, or are about to be, all that is left of it. */
+static bool is_kept(struct engine *engine, const char *id)
+{
+    const struct slot *slot = slot_find(engine, id);
+    if (slot) {
+        return slot->state == SLOT_ENDING && !slot->record->discard_disk;
+    }
+    return !pending_has(engine, id);
+}
+
 static int append_kept(struct engine *engine, struct sandbox_list *list)
 {
     static const char suffix[] = ".img";
@@ -122,8 +132,7 @@ static int append_kept(struct engine *engine, struct sandbox_list *list)
             continue;
         }
         memcpy(item.id, entry->d_name, length - end);
-        if (id_valid("sbx_", item.id) && !slot_find(engine, item.id) &&
-            !pending_has(engine, item.id)) {
+        if (id_valid("sbx_", item.id) && is_kept(engine, item.id)) {
             failed = append(list, &item);
         }
     }
