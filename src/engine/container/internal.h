@@ -148,7 +148,7 @@ void slot_on_process_exit(void *owner, int wait_status);
 /* clean.c: when no process is left, answers who waits for the end and gives the slot back. */
 void slot_clean(struct slot *slot);
 void slot_helper_done(void *owner, int wait_status);
-/* Is the image of an ended sandbox still mounted somewhere? */
+/* The slot of an ended sandbox whose image may still be mounted somewhere, or NULL. */
 struct slot *slot_holding_disk(struct engine *engine, const char *id);
 
 /* freeze.c */
