@@ -150,12 +150,16 @@ static int settle_paused(struct sandboxes *sandboxes, struct sandbox *sandbox,
                : processes_are_gone(sandboxes, sandbox, entry, err);
 }
 
-/* Between running and paused: what the host says is what it is. */
+/* Between running and paused: what the host says is what it is. It says running, too, while it still
+ * carries out the freeze that another life of this daemon asked for; then it refuses to thaw, and the
+ * next round sees how that ended. */
 static int settle_half_way(struct sandboxes *sandboxes, struct sandbox *sandbox,
                            const struct host_sandbox *entry, struct error *err)
 {
     if (entry_is(entry, HOST_STATE_RUNNING)) {
-        return to_running(sandboxes, sandbox, entry, err);
+        return change_host_thaw(sandboxes, sandbox, err) < 0
+                   ? -1
+                   : to_running(sandboxes, sandbox, entry, err);
     }
     return entry_is(entry, HOST_STATE_FROZEN) ? to_paused(sandboxes, sandbox, true, err)
                                               : processes_are_gone(sandboxes, sandbox, entry, err);
