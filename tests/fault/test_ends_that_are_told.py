@@ -113,7 +113,7 @@ def test_killing_the_api_daemon_kills_its_commands(own):
         stream.next("stdout")
         own.api.kill9()
     own.start()
-    gone = "pgrep -f 'sleep 54321' >/dev/null || echo gone"
+    gone = "pgrep -f '[s]leep 54321' >/dev/null || echo gone"
     wait_until(lambda: sandbox.output(gone) == "gone\n", 30, "the command is dead")
 
 

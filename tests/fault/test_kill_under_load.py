@@ -60,7 +60,7 @@ def test_kill_under_load(fresh_instance, which):
     workers = [Worker(instance.client(), number) for number in range(3)]
     for worker in workers:
         worker.start()
-    for _ in range(4):
+    for _ in range(8):
         target = sum(len(worker.gone) for worker in workers) + 6
         wait_until(lambda: sum(len(worker.gone) for worker in workers) >= target, 60, "load")
         for name in which:
@@ -85,6 +85,8 @@ def test_kill_under_load(fresh_instance, which):
                 sandbox.resume()
             if sandbox.object["state"] in ("running", "paused") and content is not None:
                 assert sandbox.read("/workspace/turn") == content
-    for each in instance.client().list(limit=100, include_errored="true"):
-        instance.client().delete(f"/sandboxes/{each['id']}")
+    while page := instance.client().list(limit=100, include_errored="true"):
+        for each in page:
+            reply = instance.client().delete(f"/sandboxes/{each['id']}")
+            assert reply.status_code == 200, reply.text
     instance.assert_no_leak(before)
