@@ -9,6 +9,9 @@ import threading
 
 from harness.wait import wait_until
 
+# Shell command inside a sandbox: looks up the host of its own first package source.
+RESOLVE = "getent ahostsv4 $(apt-get update --print-uris | head -1 | cut -d / -f 3) | grep ."
+
 _numbers = itertools.count()
 _CONNECT = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
 # All at once, so that many silent addresses cost one time limit.

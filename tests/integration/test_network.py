@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from harness.network import Segment, listener, reach, reached
+from harness.network import RESOLVE, Segment, listener, reach, reached
 from harness.wait import wait_until
 
 
@@ -15,7 +15,7 @@ def box(client):
 
 
 def test_names_are_resolved(box):
-    assert box.output("getent ahostsv4 deb.debian.org | head -1").split()
+    assert box.output(RESOLVE).split()
 
 
 def test_apt_get_installs_a_package(box):
@@ -110,7 +110,7 @@ def test_no_network_at_all(make_sandbox):
     assert box.object["network"] == "none"
     assert box.output("ip -4 -br addr show up | awk '{print $1}'") == "lo\n"
     assert box.output("ip -4 route") == ""
-    assert box.exec("getent ahostsv4 deb.debian.org")["exit_code"] != 0
+    assert box.exec(RESOLVE)["exit_code"] != 0
     with listener("0.0.0.0") as port:
         assert reached(box, [(each, port) for each in host_addresses()]) == []
     # loopback still works
@@ -124,7 +124,7 @@ def test_network_survives_pause_and_resume(make_sandbox):
     for round_trip in ("pause", "stop"):
         getattr(box, round_trip)()
         box.resume()
-        assert box.output("getent ahostsv4 deb.debian.org | head -1").split()
+        assert box.output(RESOLVE).split()
 
 
 def test_nobody_outside_reaches_into_a_sandbox(box):

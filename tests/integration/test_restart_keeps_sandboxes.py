@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.network import RESOLVE
 from harness.wait import wait_until
 
 WAYS = ["kill9", "stop"]
@@ -47,7 +48,7 @@ def test_an_adopted_sandbox_can_do_everything(fresh_instance):
     instance.start()
     wait_until(instance.connected, 30, "atolld to find atoll-host")
     wait_until(lambda: sandbox.state == "running", 30, "the sandbox is adopted")
-    assert sandbox.output("getent ahostsv4 deb.debian.org | head -1").split()
+    assert sandbox.output(RESOLVE).split()
     sandbox.pause()
     sandbox.resume()
     sandbox.write("/workspace/x", "y")
