@@ -48,7 +48,8 @@ def reached(sandbox, pairs):
 @contextlib.contextmanager
 def listener(address):
     """A TCP listener on this machine that accepts; gives its port."""
-    with socket.create_server((address, 0)) as server:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as server:
         server.settimeout(60)
 
         def accept():

@@ -1,5 +1,6 @@
 """Network of a sandbox: the internet yes; the host, neighbours, private and metadata addresses no."""
 
+import socket
 import subprocess
 
 import pytest
@@ -132,3 +133,24 @@ def test_nobody_outside_reaches_into_a_sandbox(box):
     address = box.output("hostname -I").split()[0]
     with Segment("10.79.0.1") as segment:
         assert not segment.connects_to(address, 80)
+
+
+def test_the_host_cannot_be_reached_by_ipv6(box):
+    told = subprocess.run(["ip", "-6", "-o", "addr"], capture_output=True, text=True, check=True).stdout
+    addresses = {line.split()[3].split("/")[0] for line in told.splitlines()} - {"::1"}
+    with listener("::") as port:
+        candidates = [address for address in addresses if not address.startswith("fe80")]
+        links = [f"{address}%eth0" for address in addresses if address.startswith("fe80")]
+        assert reached(box, [(address, port) for address in (candidates + links)[:30]]) == []
+
+
+def test_datagrams_do_not_reach_the_host(box):
+    gateway = box.output("ip route show default").split()[2]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("0.0.0.0", 0))
+        receiver.settimeout(2)
+        port = receiver.getsockname()[1]
+        addresses = " ".join([gateway, *host_addresses()])
+        box.exec(f"for a in {addresses}; do echo hello > /dev/udp/$a/{port}; done", timeout=30)
+        with pytest.raises(TimeoutError):
+            receiver.recv(100)
