@@ -45,7 +45,7 @@ def test_writing_while_a_copy_of_the_agent_runs(instance, sandbox, neighbour):
     with sandbox.stream(["/proc/self/exe"], timeout=10):
         code = (
             "for p in /proc/[0-9]*; do [ $p = /proc/1 ] && continue; "
-            "case $(readlink $p/exe) in *memfd*) python3 -c \"$CODE\" $p/exe;; esac; done"
+            'case $(readlink $p/exe) in *memfd*) python3 -c "$CODE" $p/exe;; esac; done'
         )
         assert "WROTE" not in sandbox.exec(code, env={"CODE": OVERWRITE})["stdout"]
     assert digest(instance, sandbox) == digest(instance, neighbour) == before
@@ -64,7 +64,7 @@ def test_file_routes_cannot_overwrite_it(instance, sandbox):
 
 def test_planted_libraries_are_loaded_by_nobody_outside(sandbox):
     """CVE-2019-14271: a library inside is code for what runs inside, and for nothing else."""
-    sandbox.write("/tmp/evil.c", 'void __attribute__((constructor)) f(void) { __builtin_trap(); }')
+    sandbox.write("/tmp/evil.c", "void __attribute__((constructor)) f(void) { __builtin_trap(); }")
     sandbox.output(
         "gcc -shared -fPIC -o /tmp/evil.so /tmp/evil.c; cd /lib/x86_64-linux-gnu; "
         "for name in libnss_files.so.2 libnss_dns.so.2 libnss_compat.so.2; do cp /tmp/evil.so $name; done; "

@@ -6,19 +6,44 @@ import pytest
 
 from harness.expect import checked
 
-VALUES = {"path": "etc/hostname", "exec_id": "exc_00000000000000000000000000", "name": "victim", "template_id": "python"}
+VALUES = {
+    "path": "etc/hostname",
+    "exec_id": "exc_00000000000000000000000000",
+    "name": "victim",
+    "template_id": "python",
+}
 PUBLIC = ("/health", "/metrics", "/openapi.json")
 # One body that is good enough for every route that takes one.
 BODY = {
-    "command": "echo x > /workspace/broken", "path": "/workspace/mine", "content": "eA==", "content_base64": "eA==",
-    "from": "/workspace/mine", "to": "/workspace/stolen", "mode": "000", "signal": "SIGKILL", "timeout_sec": 1,
-    "tags": ["stolen"], "files": [{"path": "/workspace/mine", "content": "eA==", "content_base64": "eA=="}],
+    "command": "echo x > /workspace/broken",
+    "path": "/workspace/mine",
+    "content": "eA==",
+    "content_base64": "eA==",
+    "from": "/workspace/mine",
+    "to": "/workspace/stolen",
+    "mode": "000",
+    "signal": "SIGKILL",
+    "timeout_sec": 1,
+    "tags": ["stolen"],
+    "files": [{"path": "/workspace/mine", "content": "eA==", "content_base64": "eA=="}],
 }
 ACCEPTED = {
-    "exec": ("command",), "stream": ("command",), "commands": ("command",), "signal": ("signal",), "extend": ("timeout_sec",),
-    "tags": ("tags",), "write": ("path", "content", "content_base64"), "files": ("path", "content"), "stat": ("path",),
-    "mkdir": ("path",), "chmod": ("path", "mode"), "rename": ("from", "to"), "move": ("from", "to"),
-    "delete": ("path",), "write-many": ("files",), "batch": ("files",),
+    "exec": ("command",),
+    "stream": ("command",),
+    "commands": ("command",),
+    "signal": ("signal",),
+    "extend": ("timeout_sec",),
+    "tags": ("tags",),
+    "write": ("path", "content", "content_base64"),
+    "files": ("path", "content"),
+    "stat": ("path",),
+    "mkdir": ("path",),
+    "chmod": ("path", "mode"),
+    "rename": ("from", "to"),
+    "move": ("from", "to"),
+    "delete": ("path",),
+    "write-many": ("files",),
+    "batch": ("files",),
 }
 
 

@@ -67,7 +67,9 @@ def test_a_flood_of_requests_is_survived(instance, make_sandbox, neighbour):
     sandbox = make_sandbox(process_limit=64)
 
     def call(_):
-        return sandbox.client.post(f"{sandbox.path}/exec", {"command": "sleep 0.2", "timeout": 60}).status_code
+        return sandbox.client.post(
+            f"{sandbox.path}/exec", {"command": "sleep 0.2", "timeout": 60}
+        ).status_code
 
     with ThreadPoolExecutor(100) as pool:
         statuses = set(pool.map(call, range(300)))

@@ -21,7 +21,9 @@ def test_a_stream_has_only_its_three_descriptors(shared_sandbox):
     assert names == ["0", "1", "2", "3"]
 
 
-@pytest.mark.parametrize("place", ["/proc/self/fd/{}", "/dev/fd/{}", "/proc/thread-self/fd/{}", "/proc/self/cwd/../{}"])
+@pytest.mark.parametrize(
+    "place", ["/proc/self/fd/{}", "/dev/fd/{}", "/proc/thread-self/fd/{}", "/proc/self/cwd/../{}"]
+)
 def test_no_descriptor_serves_as_working_directory(shared_sandbox, place):
     for number in range(3, 40):
         for suffix in ("", "/.", "/..", "/../../.."):
@@ -38,7 +40,12 @@ def test_file_routes_do_not_follow_the_agents_descriptors(shared_sandbox, base):
     box = shared_sandbox
     for number in range(3, 24):
         box.output(f"rm -rf /workspace/link; ln -s {base}/{number}/.. /workspace/link")
-        for path in ("/workspace/link", f"{base}/{number}", f"{base}/{number}/../..", "/workspace/link/../.."):
+        for path in (
+            "/workspace/link",
+            f"{base}/{number}",
+            f"{base}/{number}/../..",
+            "/workspace/link/../..",
+        ):
             reply = box.client.get(f"{box.path}/files", params={"path": path, "depth": 1})
             if reply.status_code == 200:
                 names = {entry["name"] for entry in reply.json()["data"]["entries"]}

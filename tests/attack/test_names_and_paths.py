@@ -5,9 +5,30 @@ import pytest
 from harness.raw import raw_request
 
 IDS = [
-    "..", "../..", "%2e%2e", "%2e%2e%2f%2e%2e", "..%2f..%2fetc%2fpasswd", "%00", "sbx_%00", "sbx_a%00b", "%ff%fe",
-    "sbx_%F0%9F%92%A9", "sbx_" + "a" * 5000, "*", "sbx_*", "'; drop table sandboxes;--", "${HOME}", "%s%n%x",
-    "%25s", "-1", "0", "null", "undefined", "sbx_00000000000000000000000000/../x", "CON", "sbx_..%2f..%2fx",
+    "..",
+    "../..",
+    "%2e%2e",
+    "%2e%2e%2f%2e%2e",
+    "..%2f..%2fetc%2fpasswd",
+    "%00",
+    "sbx_%00",
+    "sbx_a%00b",
+    "%ff%fe",
+    "sbx_%F0%9F%92%A9",
+    "sbx_" + "a" * 5000,
+    "*",
+    "sbx_*",
+    "'; drop table sandboxes;--",
+    "${HOME}",
+    "%s%n%x",
+    "%25s",
+    "-1",
+    "0",
+    "null",
+    "undefined",
+    "sbx_00000000000000000000000000/../x",
+    "CON",
+    "sbx_..%2f..%2fx",
 ]
 
 
@@ -21,10 +42,24 @@ def test_odd_ids_are_not_found(client, identifier):
 
 
 RAW_TARGETS = [
-    "/api/v1/../../etc/passwd", "/api/v1/sandboxes/../../../etc/passwd", "//api/v1/sandboxes", "/api/v1//sandboxes",
-    "/api/v1/sandboxes/%", "/api/v1/sandboxes/%4", "/api/v1/sandboxes/%zz", "http://evil/api/v1/sandboxes", "*",
-    "/api/v1/sandboxes?%", "/api/v1/sandboxes?a=%00", "/api/v1/%73andboxes/%2e%2e", "/api/v1/sandboxes#x", "/%2e%2e/%2e%2e/",
-    "/api%2fv1%2fsandboxes", "/api/v1/sandboxes;x=y", "/\\..\\..\\", "/api/v1/sandboxes/\xff",
+    "/api/v1/../../etc/passwd",
+    "/api/v1/sandboxes/../../../etc/passwd",
+    "//api/v1/sandboxes",
+    "/api/v1//sandboxes",
+    "/api/v1/sandboxes/%",
+    "/api/v1/sandboxes/%4",
+    "/api/v1/sandboxes/%zz",
+    "http://evil/api/v1/sandboxes",
+    "*",
+    "/api/v1/sandboxes?%",
+    "/api/v1/sandboxes?a=%00",
+    "/api/v1/%73andboxes/%2e%2e",
+    "/api/v1/sandboxes#x",
+    "/%2e%2e/%2e%2e/",
+    "/api%2fv1%2fsandboxes",
+    "/api/v1/sandboxes;x=y",
+    "/\\..\\..\\",
+    "/api/v1/sandboxes/\xff",
 ]
 
 
@@ -36,8 +71,13 @@ def test_odd_targets_without_a_key_tell_nothing(instance, target):
 
 
 PATHS = [
-    "/../../../../../../etc/shadow", "/workspace/../../../../../etc/hostname", "../../../../etc/hostname",
-    "/workspace/./../../etc/hostname", "//etc//hostname", "/etc/hostname/", "/./etc/./hostname",
+    "/../../../../../../etc/shadow",
+    "/workspace/../../../../../etc/hostname",
+    "../../../../etc/hostname",
+    "/workspace/./../../etc/hostname",
+    "//etc//hostname",
+    "/etc/hostname/",
+    "/./etc/./hostname",
 ]
 
 
@@ -64,7 +104,9 @@ def test_host_names_come_from_ids_not_from_users(make_sandbox):
     assert all(c.isalnum() or c == "-" for c in sandbox.output("hostname").strip())
 
 
-@pytest.mark.parametrize("template", ["../miosa-sandbox", "miosa-sandbox/../../..", "/etc", "miosa-sandbox\0", ".", ""])
+@pytest.mark.parametrize(
+    "template", ["../miosa-sandbox", "miosa-sandbox/../../..", "/etc", "miosa-sandbox\0", ".", ""]
+)
 def test_templates_cannot_be_paths(client, template):
     reply = client.post("/sandboxes", {"template_id": template})
     assert reply.status_code in (400, 422), reply.text

@@ -4,8 +4,26 @@ import pytest
 
 from harness.wait import wait_until
 
-SIGNALS = ["KILL", "STOP", "TERM", "SEGV", "INT", "HUP", "QUIT", "ABRT", "CHLD", "PIPE", "ALRM", "USR1", "USR2",
-           "XCPU", "TSTP", "TTIN", "SYS", "RTMIN"]
+SIGNALS = [
+    "KILL",
+    "STOP",
+    "TERM",
+    "SEGV",
+    "INT",
+    "HUP",
+    "QUIT",
+    "ABRT",
+    "CHLD",
+    "PIPE",
+    "ALRM",
+    "USR1",
+    "USR2",
+    "XCPU",
+    "TSTP",
+    "TTIN",
+    "SYS",
+    "RTMIN",
+]
 
 
 @pytest.mark.parametrize("user", ["root", "sandbox"])
@@ -33,7 +51,9 @@ def test_it_cannot_be_traced(sandbox):
 def test_sabotage_of_its_limits_stays_inside(make_sandbox, neighbour):
     """Root inside may spoil its own sandbox; the API stays in charge of it."""
     sandbox = make_sandbox()
-    sandbox.exec("renice -n 19 -p 1; echo 1000 > /proc/1/oom_score_adj; prlimit --pid 1 --nofile=3:3 --nproc=1:1")
+    sandbox.exec(
+        "renice -n 19 -p 1; echo 1000 > /proc/1/oom_score_adj; prlimit --pid 1 --nofile=3:3 --nproc=1:1"
+    )
     reply = sandbox.client.post(f"{sandbox.path}/exec", {"command": "true"})
     assert reply.status_code in (200, 409, 502, 503), reply.text
     neighbour.check()

@@ -18,8 +18,16 @@ for top in sys.argv[1:]:
             os.close(fd)
 """
 MASKED = [
-    "/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug", "/proc/sysrq-trigger",
-    "/proc/latency_stats", "/proc/acpi", "/proc/scsi", "/sys/firmware", "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/timer_list",
+    "/proc/sched_debug",
+    "/proc/sysrq-trigger",
+    "/proc/latency_stats",
+    "/proc/acpi",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/proc/interrupts",
 ]
 
 
@@ -42,10 +50,20 @@ def test_masked_paths_tell_nothing(shared_sandbox):
 
 def test_namespaced_values_cannot_be_changed(shared_sandbox):
     for path in (
-        "kernel/core_pattern", "kernel/modprobe", "kernel/hostname", "kernel/shmmax", "vm/overcommit_memory",
-        "net/ipv4/ip_forward", "fs/file-max", "kernel/ns_last_pid", "kernel/randomize_va_space",
+        "kernel/core_pattern",
+        "kernel/modprobe",
+        "kernel/hostname",
+        "kernel/shmmax",
+        "vm/overcommit_memory",
+        "net/ipv4/ip_forward",
+        "fs/file-max",
+        "kernel/ns_last_pid",
+        "kernel/randomize_va_space",
     ):
-        assert shared_sandbox.exec(f"cat /proc/sys/{path} > /tmp/v; cp /tmp/v /proc/sys/{path}")["exit_code"] != 0, path
+        assert (
+            shared_sandbox.exec(f"cat /proc/sys/{path} > /tmp/v; cp /tmp/v /proc/sys/{path}")["exit_code"]
+            != 0
+        ), path
 
 
 def test_the_sandbox_sees_only_its_own_processes(shared_sandbox):

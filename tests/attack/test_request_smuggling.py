@@ -21,8 +21,12 @@ MALFORMED = {
     "length that overflows": POST + "Content-Length: 18446744073709551621\r\n\r\nhello" + HIDDEN,
     "unknown encoding": POST + "Transfer-Encoding: cow\r\n\r\n" + HIDDEN,
     "chunked not last": POST + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n" + HIDDEN,
-    "chunked twice": POST + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN,
-    "two encodings": POST + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + HIDDEN,
+    "chunked twice": POST
+    + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    + HIDDEN,
+    "two encodings": POST
+    + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"
+    + HIDDEN,
     "encoding with a tab": POST + "Transfer-Encoding:\tchunked\x0b\r\n\r\n0\r\n\r\n" + HIDDEN,
     "space before the colon": POST + "Content-Length : 5\r\n\r\nhello" + HIDDEN,
     "space before a name": GET + " X: y\r\n\r\n",

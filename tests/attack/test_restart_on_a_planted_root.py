@@ -43,8 +43,13 @@ def test_the_host_is_untouched_and_the_end_is_clean(client, neighbour, name):
                 sandbox.stop()
                 sandbox.resume()
             except ApiError as error:
-                assert error.code in ("ENGINE_FAILED", "SANDBOX_NOT_RUNNING", "SANDBOX_NOT_PAUSED",
-                                      "SANDBOX_NOT_RESTORABLE", "INTERNAL_ERROR"), (turn, error)
+                assert error.code in (
+                    "ENGINE_FAILED",
+                    "SANDBOX_NOT_RUNNING",
+                    "SANDBOX_NOT_PAUSED",
+                    "SANDBOX_NOT_RESTORABLE",
+                    "INTERNAL_ERROR",
+                ), (turn, error)
             assert sandbox.state in ("running", "paused", "error")
     assert host_values() == before
     neighbour.check()

@@ -28,7 +28,10 @@ def test_set_user_id_bits_given_through_the_api_change_nothing(shared_sandbox):
 def test_file_capabilities_change_nothing(shared_sandbox):
     box = shared_sandbox
     # cap_sys_admin,cap_setuid+ep as setcap would write it, once with a forged root id of the host
-    for value in ("0x0100000280002000000000000000000000000000", "0x010000038000200000000000000000000000000000000000"):
+    for value in (
+        "0x0100000280002000000000000000000000000000",
+        "0x010000038000200000000000000000000000000000000000",
+    ):
         box.output("cp /bin/cat /tmp/capable")
         code = f"import os; os.setxattr('/tmp/capable', 'security.capability', bytes.fromhex('{value[2:]}'))"
         box.exec(["python3", "-c", code])
@@ -41,7 +44,9 @@ def test_file_capabilities_change_nothing(shared_sandbox):
 def test_device_nodes_cannot_be_made_or_opened(shared_sandbox):
     for command in ("mknod /tmp/a b 8 0", "mknod /tmp/b c 1 1", "mknod /workspace/c b 7 0"):
         assert shared_sandbox.exec(command)["exit_code"] != 0, command
-    told = shared_sandbox.output("cd /tmp; tar cf n.tar -C /dev null && tar xf n.tar 2>/dev/null; stat -c %F null 2>/dev/null || true")
+    told = shared_sandbox.output(
+        "cd /tmp; tar cf n.tar -C /dev null && tar xf n.tar 2>/dev/null; stat -c %F null 2>/dev/null || true"
+    )
     assert "special" not in told
 
 

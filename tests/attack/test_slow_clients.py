@@ -80,7 +80,10 @@ def test_a_body_that_trickles(impatient, box):
 
 def test_a_json_body_that_trickles(impatient, box):
     head = authorized(
-        box, f"POST /api/v1{box.path}/exec HTTP/1.1", "Content-Length: 100000", "Content-Type: application/json"
+        box,
+        f"POST /api/v1{box.path}/exec HTTP/1.1",
+        "Content-Length: 100000",
+        "Content-Type: application/json",
     )
     assert_cut(impatient, box, head + '{"command":"')
 
@@ -95,6 +98,7 @@ def test_a_reply_that_nobody_reads(impatient, box):
 
 def wait_for_reset(connection):
     """True once the peer has closed, without reading: TCP_INFO's state is no longer established."""
+
     def state():
         return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != 1
 
@@ -104,7 +108,9 @@ def wait_for_reset(connection):
 def test_an_event_stream_that_nobody_reads(impatient, box):
     body = '{"command":"exec yes","timeout":300}'
     head = authorized(
-        box, f"POST /api/v1{box.path}/exec/stream HTTP/1.1", f"Content-Length: {len(body)}",
+        box,
+        f"POST /api/v1{box.path}/exec/stream HTTP/1.1",
+        f"Content-Length: {len(body)}",
         "Content-Type: application/json",
     )
     with RawConnection(impatient.port, timeout=30, receive_buffer=4096) as connection:

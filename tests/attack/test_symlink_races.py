@@ -28,7 +28,9 @@ def routes(sandbox, turn):
     yield lambda: client.put(f"{path}/files/raw", params={"path": f"{swap}/file"}, data=b"from outside")
     yield lambda: client.post(f"{path}/files", {"path": f"{swap}/new{turn}", "content": "eA=="})
     yield lambda: client.post(f"{path}/fs/write", {"path": f"{swap}/file", "content": "plain"})
-    yield lambda: client.post(f"{path}/files/write-many", {"files": [{"path": f"{swap}/many", "content_base64": "eA=="}]})
+    yield lambda: client.post(
+        f"{path}/files/write-many", {"files": [{"path": f"{swap}/many", "content_base64": "eA=="}]}
+    )
     yield lambda: client.get(f"{path}/fs/download", params={"path": f"{swap}/file"})
     yield lambda: client.get(f"{path}/fs/read", params={"path": f"{swap}/file"})
     yield lambda: client.get(f"{path}/files{swap}/file")
@@ -43,7 +45,10 @@ def routes(sandbox, turn):
     yield lambda: client.delete(f"{path}/fs", params={"path": swap, "recursive": "true"})
 
 
-@pytest.mark.parametrize("target", ["{}", "../../../../../../..{}", "/proc/1/root{}", "/proc/self/root{}", "/proc/self/cwd/../..{}"])
+@pytest.mark.parametrize(
+    "target",
+    ["{}", "../../../../../../..{}", "/proc/1/root{}", "/proc/self/root{}", "/proc/self/cwd/../..{}"],
+)
 def test_nothing_of_the_host_is_read_or_written(sandbox: Sandbox, compiled, canary, neighbour, target):
     directory, secret = canary
     program = compiled(sandbox, "exchange")

@@ -43,8 +43,11 @@ def started(sandbox, marker):
 
 def test_the_agents_death_is_told_to_everybody_waiting(own):
     sandbox = own.client().create()
-    waiting = in_background(lambda: sandbox.client.post(
-        f"{sandbox.path}/exec", {"command": "touch /tmp/on; sleep 1000", "timeout": 2000}))
+    waiting = in_background(
+        lambda: sandbox.client.post(
+            f"{sandbox.path}/exec", {"command": "touch /tmp/on; sleep 1000", "timeout": 2000}
+        )
+    )
     started(sandbox, "/tmp/on")
     with sandbox.stream("echo on; sleep 1000") as stream:
         stream.next("stdout")
@@ -62,11 +65,16 @@ def test_the_agents_death_is_told_to_everybody_waiting(own):
 def test_destroy_ends_commands_and_transfers(own):
     before = own.settled()
     sandbox = own.client().create()
-    waiting = in_background(lambda: sandbox.client.post(
-        f"{sandbox.path}/exec", {"command": "touch /tmp/on; sleep 1000", "timeout": 2000}))
+    waiting = in_background(
+        lambda: sandbox.client.post(
+            f"{sandbox.path}/exec", {"command": "touch /tmp/on; sleep 1000", "timeout": 2000}
+        )
+    )
     started(sandbox, "/tmp/on")
     sandbox.output("head -c 200000000 /dev/zero > /workspace/large")
-    transfer = sandbox.client.get(f"{sandbox.path}/fs/download", params={"path": "/workspace/large"}, stream=True)
+    transfer = sandbox.client.get(
+        f"{sandbox.path}/fs/download", params={"path": "/workspace/large"}, stream=True
+    )
     with sandbox.stream("echo on; sleep 1000") as stream:
         stream.next("stdout")
         sandbox.destroy()
@@ -82,8 +90,11 @@ def test_destroy_ends_commands_and_transfers(own):
 
 def test_sigterm_lets_a_running_request_finish(own):
     sandbox = own.client().create()
-    waiting = in_background(lambda: sandbox.client.post(
-        f"{sandbox.path}/exec", {"command": "touch /tmp/on; sleep 2; echo finished"}))
+    waiting = in_background(
+        lambda: sandbox.client.post(
+            f"{sandbox.path}/exec", {"command": "touch /tmp/on; sleep 2; echo finished"}
+        )
+    )
     started(sandbox, "/tmp/on")
     own.api.process.send_signal(signal.SIGTERM)
     reply = waiting()

@@ -87,8 +87,11 @@ class Segment:
             _ip("addr", "add", f"{here}/31", "dev", self.link)
             _ip("link", "set", self.link, "up")
             for command in (
-                ("addr", "add", f"{there}/31", "dev", peer), ("addr", "add", f"{self.address}/32", "dev", "lo"),
-                ("link", "set", "lo", "up"), ("link", "set", peer, "up"), ("route", "add", "default", "via", here),
+                ("addr", "add", f"{there}/31", "dev", peer),
+                ("addr", "add", f"{self.address}/32", "dev", "lo"),
+                ("link", "set", "lo", "up"),
+                ("link", "set", peer, "up"),
+                ("route", "add", "default", "via", here),
             ):
                 _ip("-n", self.name, *command)
             _ip("route", "add", f"{self.address}/32", "via", there)

@@ -1,6 +1,5 @@
 """What one instance holds on this machine, by looking at the kernel's own lists."""
 
-import contextlib
 import json
 import os
 import pathlib

@@ -222,13 +222,10 @@ def test_a_template_without_its_image_says_what_to_run(client):
 
 
 @pytest.mark.parametrize(
-    "body",
-    [b"{", b"[]", b'"x"', b"nonsense", b'{"name":"a","name":"b"}', b'{"name":"\xff"}', b"{} {}"],
+    "body", [b"{", b"[]", b'"x"', b"nonsense", b'{"name":"a","name":"b"}', b'{"name":"\xff"}', b"{} {}"]
 )
 def test_what_is_not_one_json_object_is_refused(client, body):
-    reply = client.request(
-        "POST", "/sandboxes", data=body, headers={"Content-Type": "application/json"}
-    )
+    reply = client.request("POST", "/sandboxes", data=body, headers={"Content-Type": "application/json"})
     expect_error(reply, 400, "INVALID_JSON")
 
 

@@ -86,11 +86,7 @@ def test_a_character_cut_in_two_survives(shared_sandbox):
 def test_more_than_the_capture_limit_streams(shared_sandbox):
     size = 12 << 20
     command = f"head -c {size} /dev/zero | tr '\\0' y | fold -w 1000"
-    total = sum(
-        data["data"].count("y")
-        for name, data in shared_sandbox.stream(command)
-        if name == "stdout"
-    )
+    total = sum(data["data"].count("y") for name, data in shared_sandbox.stream(command) if name == "stdout")
     assert total == size
 
 
@@ -132,9 +128,7 @@ def test_stop_ends_the_stream_with_one_exit(sandbox):
 
 
 def test_a_command_that_cannot_start_is_told(shared_sandbox):
-    reply = shared_sandbox.client.post(
-        f"{shared_sandbox.path}/exec/stream", {"argv": ["no-such-program"]}
-    )
+    reply = shared_sandbox.client.post(f"{shared_sandbox.path}/exec/stream", {"argv": ["no-such-program"]})
     if reply.status_code == 200:
         assert reply.text.count("event: exit") == 1
         assert "COMMAND_NOT_FOUND" in reply.text

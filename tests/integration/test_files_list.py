@@ -60,9 +60,7 @@ def test_list_is_an_alias(box):
 
 
 def test_tree(box):
-    reply = checked(
-        box.client.get(f"{box.path}/files/tree", params={"path": "/workspace/t", "depth": 3})
-    )
+    reply = checked(box.client.get(f"{box.path}/files/tree", params={"path": "/workspace/t", "depth": 3}))
     root = reply.get("data", reply)
     assert (root["path"], root["type"]) == ("/workspace/t", "dir")
     children = {child["name"]: child for child in root["children"]}

@@ -18,7 +18,9 @@ def box(shared_sandbox):
 
 def get(box, path="/workspace/data.bin", method="GET", **headers):
     return box.client.request(
-        method, f"{box.path}/fs/download", params={"path": path},
+        method,
+        f"{box.path}/fs/download",
+        params={"path": path},
         headers={name.replace("_", "-"): value for name, value in headers.items()},
     )
 
@@ -69,7 +71,9 @@ def test_a_range_behind_the_end(box, value):
     assert reply.headers["Content-Range"] == f"bytes */{len(CONTENT)}"
 
 
-@pytest.mark.parametrize("value", ["bytes=5-2", "bytes=a-b", "lines=1-2", "bytes", "bytes=1-2,5-6", "bytes=99999999999999999999-"])
+@pytest.mark.parametrize(
+    "value", ["bytes=5-2", "bytes=a-b", "lines=1-2", "bytes", "bytes=1-2,5-6", "bytes=99999999999999999999-"]
+)
 def test_a_range_that_makes_no_sense_is_ignored_or_refused(box, value):
     reply = get(box, Range=value)
     assert reply.status_code in (200, 400, 416), reply.status_code

@@ -159,7 +159,9 @@ def test_no_temporary_file_is_left(shared_sandbox):
     assert shared_sandbox.output("ls -A /workspace/clean") == "0\n1\n2\n3\n4\n"
 
 
-@pytest.mark.parametrize("name", ["ünï côde", "tab\there", "new\nline", 'quo"te', "%41", "a+b&c=d", "…", "-rf"])
+@pytest.mark.parametrize(
+    "name", ["ünï côde", "tab\there", "new\nline", 'quo"te', "%41", "a+b&c=d", "…", "-rf"]
+)
 def test_odd_names(shared_sandbox, name):
     path = f"/workspace/odd/{name}"
     shared_sandbox.upload(path, b"raw")
@@ -196,8 +198,15 @@ def test_a_bad_field_is_refused_by_name(shared_sandbox, body, field):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b'{"path":"/workspace/t","content":"YQ=="', b'{"path":"/a","path":"/b","content":""}',
-     b'{"path":"/workspace/t","content":"YQ=="}x', b'{"path":"/\xff","content":""}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"path":"/workspace/t","content":"YQ=="',
+        b'{"path":"/a","path":"/b","content":""}',
+        b'{"path":"/workspace/t","content":"YQ=="}x',
+        b'{"path":"/\xff","content":""}',
+    ],
 )
 def test_bad_json_leaves_nothing(shared_sandbox, body):
     reply = shared_sandbox.client.post(

@@ -83,8 +83,15 @@ def test_keys_of_another_tenant_cannot_be_seen_or_revoked(client, other_client):
 
 
 CREDENTIALS = [
-    None, "", "Bearer", "Bearer ", "Basic abc", "Bearer msk_live_wrong", "Token msk",
-    "Bearer msk_live_" + "a" * 5000, "Bearer ' or 1=1--",
+    None,
+    "",
+    "Bearer",
+    "Bearer ",
+    "Basic abc",
+    "Bearer msk_live_wrong",
+    "Token msk",
+    "Bearer msk_live_" + "a" * 5000,
+    "Bearer ' or 1=1--",
 ]
 
 

@@ -14,11 +14,24 @@ def test_no_secret_reaches_the_logs(fresh_instance):
     client = instance.client()
     marks = {
         name: secret()
-        for name in ("env", "request env", "content", "stdin", "output", "query", "metadata", "command", "wrong key")
+        for name in (
+            "env",
+            "request env",
+            "content",
+            "stdin",
+            "output",
+            "query",
+            "metadata",
+            "command",
+            "wrong key",
+        )
     }
     with client.create(env={"TOKEN": marks["env"]}, metadata={"note": marks["metadata"]}) as box:
-        box.output(f"echo {marks['command']} >/dev/null; cat", stdin=marks["stdin"],
-                   env={"TOKEN": marks["request env"]})
+        box.output(
+            f"echo {marks['command']} >/dev/null; cat",
+            stdin=marks["stdin"],
+            env={"TOKEN": marks["request env"]},
+        )
         box.write("/workspace/f", marks["content"])
         box.upload("/workspace/out", marks["output"].encode())
         box.output("cat /workspace/out")

@@ -90,7 +90,9 @@ def test_a_forged_source_address_is_dropped(box):
 
 def test_dns_goes_to_the_resolvers_only(box):
     resolvers = [
-        line.split()[1] for line in open("/etc/resolv.conf") if line.startswith("nameserver") and ":" not in line
+        line.split()[1]
+        for line in open("/etc/resolv.conf")
+        if line.startswith("nameserver") and ":" not in line
     ]
     if not resolvers or resolvers[0].startswith("127."):
         pytest.skip("the host's resolver is on loopback, which a sandbox is not to reach")
@@ -100,8 +102,11 @@ def test_dns_goes_to_the_resolvers_only(box):
 
 def test_addresses_and_routes_cannot_be_changed(box):
     for command in (
-        "ip addr add 10.0.0.9/24 dev eth0", "ip link set lo down", "ip route add 10.0.0.0/8 dev lo",
-        "ip route del default", "ip link add x type dummy",
+        "ip addr add 10.0.0.9/24 dev eth0",
+        "ip link set lo down",
+        "ip route add 10.0.0.0/8 dev lo",
+        "ip route del default",
+        "ip link add x type dummy",
     ):
         assert box.exec(command)["exit_code"] != 0, command
 

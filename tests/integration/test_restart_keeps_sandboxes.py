@@ -23,7 +23,9 @@ def test_sandboxes_go_on(fresh_instance, which, way):
     paused.write("/workspace/file", "content")
     pids = [background(sandbox) for sandbox in (running, paused)]
     paused.pause()
-    before = {name: running.refresh()[name] for name in ("id", "slug", "started_at", "created_at", "boot_path")}
+    before = {
+        name: running.refresh()[name] for name in ("id", "slug", "started_at", "created_at", "boot_path")
+    }
 
     for name in which:
         getattr(getattr(instance, name), way)()

@@ -21,12 +21,16 @@ def test_stop_keeps_the_files_of_a_persistent_sandbox(sandbox):
 
 
 def test_everything_of_the_root_file_system_is_kept(sandbox):
-    sandbox.output("echo a > /root/r; rm /etc/debian_version; mkdir -m 700 /srv/deep; "
-                   "ln -s /etc/passwd /srv/link; chown sandbox /root/r")
+    sandbox.output(
+        "echo a > /root/r; rm /etc/debian_version; mkdir -m 700 /srv/deep; "
+        "ln -s /etc/passwd /srv/link; chown sandbox /root/r"
+    )
     for _ in range(2):
         sandbox.stop()
         sandbox.resume()
-    listing = sandbox.output("stat -c '%n %U %a %F' /root/r /srv/deep /srv/link; ls /etc/debian_version 2>&1 | wc -l; test -e /etc/debian_version && echo back || echo gone")
+    listing = sandbox.output(
+        "stat -c '%n %U %a %F' /root/r /srv/deep /srv/link; ls /etc/debian_version 2>&1 | wc -l; test -e /etc/debian_version && echo back || echo gone"
+    )
     assert "/root/r sandbox 644 regular file" in listing
     assert "/srv/deep root 700 directory" in listing
     assert "/srv/link root 777 symbolic link" in listing

@@ -71,7 +71,9 @@ def test_a_bad_or_fixed_field_is_refused_by_name(shared_sandbox, field, value):
 
 
 def test_one_bad_field_spoils_the_whole_change(shared_sandbox):
-    reply = shared_sandbox.client.patch(shared_sandbox.path, json={"metadata": {"half": True}, "timeout_sec": 0})
+    reply = shared_sandbox.client.patch(
+        shared_sandbox.path, json={"metadata": {"half": True}, "timeout_sec": 0}
+    )
     expect_error(reply, 422, "VALIDATION_ERROR", field="timeout_sec")
     assert "half" not in shared_sandbox.refresh()["metadata"]
 

@@ -72,14 +72,14 @@ def test_a_100_mb_upload_does_not_grow_the_daemon(instance, box, kind, path_firs
     reset_peak(instance)
     before = memory_kib(instance, "VmRSS")
     reply = box.client.post(
-        f"{box.path}/{route}",
-        data=filter(None, body(path_first)),
-        headers={"Content-Type": content_type},
+        f"{box.path}/{route}", data=filter(None, body(path_first)), headers={"Content-Type": content_type}
     )
     assert checked(reply)["data"]["size"] == SIZE
     assert memory_kib(instance) - before < GROWTH_MAX_KIB
-    told = box.output("stat -c %s /workspace/big; head -c 1048576 /workspace/big | sha256sum; "
-                      "tail -c 1048576 /workspace/big | sha256sum")
+    told = box.output(
+        "stat -c %s /workspace/big; head -c 1048576 /workspace/big | sha256sum; "
+        "tail -c 1048576 /workspace/big | sha256sum"
+    )
     size, first, last = told.splitlines()
     assert (int(size), first) == (SIZE, last)
 
@@ -132,16 +132,16 @@ def test_a_chunked_body_over_the_limit_is_cut_and_leaves_nothing(box, kind):
         if kind == "json":
             yield b'{"path":"/workspace/big","content":"'
         elif kind == "multipart":
-            yield (b'--frontier\r\nContent-Disposition: form-data; name="path"\r\n\r\n/workspace/big\r\n'
-                   b'--frontier\r\nContent-Disposition: form-data; name="file"; filename="b"\r\n\r\n')
+            yield (
+                b'--frontier\r\nContent-Disposition: form-data; name="path"\r\n\r\n/workspace/big\r\n'
+                b'--frontier\r\nContent-Disposition: form-data; name="file"; filename="b"\r\n\r\n'
+            )
         block = b"A" * (4 * MIB)
         for _ in range(40):
             yield block
 
     try:
-        reply = box.client.post(
-            f"{box.path}/{route}", data=endless(), headers={"Content-Type": content_type}
-        )
+        reply = box.client.post(f"{box.path}/{route}", data=endless(), headers={"Content-Type": content_type})
         expect_error(reply, 413, "TOO_LARGE")
     except (OSError, socket.error):
         pass  # cut while it was still sending
