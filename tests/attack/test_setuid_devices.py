@@ -1,4 +1,4 @@
-"""No way up by set-user-id files, file capabilities, device nodes or overlay attributes (CVE-2023-0386, CVE-2021-3493)."""
+"""CVE-2023-0386, CVE-2021-3493: no way up by set-user-id files, capabilities, devices or overlay attributes."""
 
 WHO = r"""
 #include <stdio.h>
