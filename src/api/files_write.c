@@ -240,13 +240,23 @@ static int finish(struct file_write *write, struct agent_stat *ret_stat, struct 
     return upload_finish(&write->upload, ret_stat, err);
 }
 
+/* False when the request was answered with an error. */
+static bool finish_or_refuse(struct request *request, struct file_write *write,
+                             struct agent_stat *ret_stat)
+{
+    struct error err = {0};
+    if (finish(write, ret_stat, &err)) {
+        respond_error(request, &err);
+        return false;
+    }
+    return true;
+}
+
 void files_write_handle(struct request *request)
 {
     struct file_write *write = request_state(request);
-    struct error err = {0};
     struct agent_stat stat;
-    if (finish(write, &stat, &err)) {
-        respond_error(request, &err);
+    if (!finish_or_refuse(request, write, &stat)) {
         return;
     }
     char mode[FILE_MODE_TEXT_SIZE];
@@ -261,10 +271,8 @@ void files_write_handle(struct request *request)
 void fs_write_handle(struct request *request)
 {
     struct file_write *write = request_state(request);
-    struct error err = {0};
     struct agent_stat stat;
-    if (finish(write, &stat, &err)) {
-        respond_error(request, &err);
+    if (!finish_or_refuse(request, write, &stat)) {
         return;
     }
     char mode[FILE_MODE_TEXT_SIZE];
