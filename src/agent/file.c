@@ -98,6 +98,7 @@ static int run(const struct request *request, int fd, const char **ret_what)
         return file_sync(request, fd, ret_what);
     case AGENT_OP_HELLO:
     case AGENT_OP_EXEC:
+    default:
         break;
     }
     *ret_what = "unknown operation";

@@ -212,6 +212,8 @@ static int check_complete(struct parse *parse)
     case AGENT_OP_FILE_MKDIR:
     case AGENT_OP_FILE_REMOVE:
         return request->path ? 0 : refuse(parse, "path is needed");
+    default:
+        break;
     }
     return refuse(parse, "operation is missing");
 }

@@ -2,7 +2,11 @@
 #ifndef ATOLL_API_API_H
 #define ATOLL_API_API_H
 
+#include "app/app.h"
 #include "base/settings.h"
+#include "events/events.h"
+#include "gateway/directory.h"
+#include "gateway/gateway.h"
 #include "hostclient/hostclient.h"
 #include "http/http.h"
 #include "sandbox/sandbox.h"
@@ -15,7 +19,11 @@ struct api {
     struct store *store;
     struct hostclient *host;
     const struct catalogue *catalogue;
+    struct events *events;
     struct sandboxes *sandboxes;
+    struct apps *apps;
+    struct directory *directory;
+    struct gateway *gateway;
     struct http_server *server; /* for /metrics */
     int64_t started_ms;         /* realtime */
 };

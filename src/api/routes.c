@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { ROUTES_MAX = 128 };
+enum { ROUTES_MAX = 256 };
 
 static struct route table[ROUTES_MAX + 1];
 static pthread_once_t joined = PTHREAD_ONCE_INIT;

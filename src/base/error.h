@@ -79,7 +79,43 @@
       "Use application/json, multipart/form-data or application/octet-stream.")                   \
     X(ERR_INVALID_ID, "INVALID_ID", 400, 0, "Use an id as it was returned by the API.")           \
     X(ERR_SHUTTING_DOWN, "SHUTTING_DOWN", 503, 1, "Retry when the service is back.")             \
-    X(ERR_URI_TOO_LONG, "URI_TOO_LONG", 414, 0, "Send long values in the body, not in the URL.")
+    X(ERR_URI_TOO_LONG, "URI_TOO_LONG", 414, 0, "Send long values in the body, not in the URL.")  \
+    X(ERR_PROCESS_NOT_FOUND, "PROCESS_NOT_FOUND", 404, 0,                                         \
+      "List the processes with GET /sandboxes/{id}/processes.")                                   \
+    X(ERR_PROCESS_ENDED, "PROCESS_ENDED", 409, 0,                                                 \
+      "It has ended: read its logs, or start it again.")                                          \
+    X(ERR_JOB_LIMIT, "JOB_LIMIT_EXCEEDED", 409, 0,                                                \
+      "Stop a process of the sandbox, or raise max_jobs (ATOLL_MAX_JOBS).")                       \
+    X(ERR_TERMINAL_LIMIT, "TERMINAL_LIMIT_EXCEEDED", 409, 0,                                      \
+      "Close a terminal of the sandbox, or raise max_terminals (ATOLL_MAX_TERMINALS).")           \
+    X(ERR_TERMINAL_NOT_FOUND, "TERMINAL_NOT_FOUND", 404, 0,                                       \
+      "Open a new one with POST /sandboxes/{id}/terminal.")                                       \
+    X(ERR_INVALID_PORT, "INVALID_PORT", 422, 0, "Use a port from 1 to 65535.")                    \
+    X(ERR_PORT_NOT_LISTENING, "SANDBOX_PORT_NOT_LISTENING", 409, 1,                               \
+      "Start a server on that port inside the sandbox, then retry.")                              \
+    X(ERR_PREVIEW_NOT_FOUND, "PREVIEW_NOT_FOUND", 404, 0,                                         \
+      "Expose the port with POST /sandboxes/{id}/expose or /previews.")                           \
+    X(ERR_PREVIEW_TOKEN, "PREVIEW_TOKEN_REQUIRED", 401, 0,                                        \
+      "Open the URL with a token: POST /sandboxes/{id}/preview-token or /previews/{pid}/share.")  \
+    X(ERR_PREVIEW_SCOPE, "PREVIEW_SCOPE", 403, 0, "Use a token of scope 'interact'.")             \
+    X(ERR_INVALID_SCOPE, "invalid_scope", 422, 0, "Use scope 'read' or 'interact'.")              \
+    X(ERR_DOMAIN_NOT_VERIFIED, "DOMAIN_NOT_VERIFIED", 409, 1,                                     \
+      "Create the DNS record or the file that 'message' names, then POST …/verify again.")        \
+    X(ERR_RUNTIME_UNAVAILABLE, "SANDBOX_RUNTIME_UNAVAILABLE", 409, 1,                             \
+      "Wait until the sandbox is ready, then deploy again.")                                      \
+    X(ERR_APP_FAILED, "APP_NOT_READY", 422, 0,                                                    \
+      "Read the log that 'details' names, correct the app and start it again.")                   \
+    X(ERR_WEBHOOK_URL, "WEBHOOK_URL_REFUSED", 422, 0,                                             \
+      "Use a public http or https URL, or set webhook_targets=any (ATOLL_WEBHOOK_TARGETS).")      \
+    X(ERR_REPLAY_USED, "REPLAY_ID_USED", 409, 0, "Use a new UUID for each replay.")               \
+    X(ERR_UPGRADE_REQUIRED, "UPGRADE_REQUIRED", 426, 0,                                           \
+      "Connect with a WebSocket client that names the subprotocol in 'message'.")                 \
+    X(ERR_UPSTREAM, "UPSTREAM_FAILED", 502, 1,                                                    \
+      "The server inside the sandbox closed the connection or sent no HTTP; read its log.")       \
+    X(ERR_UPSTREAM_TIMEOUT, "UPSTREAM_TIMEOUT", 504, 1,                                           \
+      "The server inside the sandbox did not answer in time; read its log.")                      \
+    X(ERR_WATCH_LIMIT, "WATCH_LIMIT_EXCEEDED", 409, 1,                                            \
+      "End a file watch of this sandbox, or watch fewer directories.")
 
 enum error_code {
     ERR_NONE = 0,

@@ -19,6 +19,16 @@
     X(images, "images", "ATOLL_IMAGES", "", "directory of template images; default STATE/images")  \
     X(catalogue, "catalogue", "ATOLL_CATALOGUE", "", "directory of template definitions (JSON)")   \
     X(agent, "agent", "ATOLL_AGENT", "", "atoll-agent binary; default beside atoll-host")          \
+    X(gateway_tls, "gateway_tls", "ATOLL_GATEWAY_TLS", "",                                         \
+      "address:port where the gateway serves TLS as well; needs gateway_cert")                     \
+    X(gateway_cert, "gateway_cert", "ATOLL_GATEWAY_CERT", "",                                      \
+      "PEM file with certificate chain and private key of *.sandbox.DOMAIN and deployments")       \
+    X(preview_scheme, "preview_scheme", "ATOLL_PREVIEW_SCHEME", "",                                \
+      "http or https in preview URLs; default https when gateway_tls is set")                      \
+    X(dns_server, "dns_server", "ATOLL_DNS_SERVER", "",                                            \
+      "address[:port] asked for records that verify domains; default the host's")                  \
+    X(webhook_targets, "webhook_targets", "ATOLL_WEBHOOK_TARGETS", "public",                       \
+      "where webhooks may go: 'public' addresses only, or 'any'")                                  \
     X(allow_private, "allow_private", "ATOLL_ALLOW_PRIVATE", "",                                   \
       "comma-separated private IPv4 ranges that sandboxes may reach, such as a package mirror's")
 
@@ -52,6 +62,20 @@
       "open HTTP connections; one client address may hold half of them")                           \
     X(client_timeout_sec, "client_timeout_sec", "ATOLL_CLIENT_TIMEOUT_SEC", 30, 1, 3600,           \
       "seconds that a client may take to send a request's head or to move its body on")            \
+    X(max_jobs, "max_jobs", "ATOLL_MAX_JOBS", 100, 1, 10000,                                       \
+      "detached commands and services of a sandbox at once")                                       \
+    X(max_terminals, "max_terminals", "ATOLL_MAX_TERMINALS", 256, 1, 4000,                         \
+      "terminals of a sandbox at once")                                                            \
+    X(terminal_detach_sec, "terminal_detach_sec", "ATOLL_TERMINAL_DETACH_SEC", 60, 1, 86400,       \
+      "seconds that a terminal lives without anybody attached")                                    \
+    X(preview_port, "preview_port", "ATOLL_PREVIEW_PORT", 0, 0, 65535,                             \
+      "port in preview URLs when a proxy stands before the gateway; 0 = the gateway's")            \
+    X(gateway_threads, "gateway_threads", "ATOLL_GATEWAY_THREADS", 0, 0, 64,                       \
+      "threads of the gateway; 0 = one per CPU, at most 4")                                        \
+    X(gateway_connections, "gateway_connections", "ATOLL_GATEWAY_CONNECTIONS", 16384, 16, 1048576, \
+      "open client connections of the gateway; one address may hold 3 of 4 of them")               \
+    X(gateway_timeout_sec, "gateway_timeout_sec", "ATOLL_GATEWAY_TIMEOUT_SEC", 300, 1, 86400,      \
+      "seconds that a server in a sandbox may take to begin its answer")                           \
     X(disk_reserve_mb, "disk_reserve_mb", "ATOLL_DISK_RESERVE_MB", 1024, 0, 1048576,               \
       "free space of the state's file system below which create is refused")
 

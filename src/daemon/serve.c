@@ -70,7 +70,7 @@ static int start(const struct settings *settings, struct service *service, struc
     if (!api->host) {
         return error_set(err, ERR_INTERNAL, errno, "make the client of atoll-host");
     }
-    api->sandboxes = sandboxes_open(settings, api->store, api->host, api->catalogue, err);
+    api->sandboxes = sandboxes_open(settings, api->store, api->events, api->host, api->catalogue, err);
     if (!api->sandboxes) {
         return -1;
     }

@@ -127,6 +127,11 @@ struct engine_operations {
     void (*freeze)(struct engine *engine, const char *id, struct engine_call *call);
     void (*thaw)(struct engine *engine, const char *id, struct engine_call *call);
 
+    /* Makes count TCP sockets inside the sandbox's network; address gets where a server inside is
+     * reached from them. The descriptors are the caller's. ERR_NOT_RUNNING. */
+    int (*sockets)(struct engine *engine, const char *id, int family, int count, int *ret_fds,
+                   char address[46], struct error *err);
+
     int (*usage)(struct engine *engine, const char *id, struct engine_usage *ret_usage,
                  struct error *err);
 

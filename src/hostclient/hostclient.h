@@ -83,6 +83,13 @@ int host_thaw(struct hostclient *client, const char *id, struct error *err);
 int host_usage(struct hostclient *client, const char *id, struct host_usage *ret_usage,
                struct error *err);
 
+/* Makes count (≤ HOST_SOCKETS_MAX) TCP sockets inside the running sandbox's network: non-blocking, close-on-exec,
+ * not connected, the caller's. family: AF_INET or AF_INET6. address[46] gets where a server inside is to be
+ * reached, one that listens on the sandbox's loopback included. An open socket keeps the sandbox's network
+ * alive: do not hoard them. ERR_NOT_RUNNING, ERR_HOST_UNSUPPORTED (no IPv6). */
+int host_sockets(struct hostclient *client, const char *id, int family, int count, int *ret_fds,
+                 char address[46], struct error *err);
+
 /* All sandboxes that atoll-host knows. *ret_sandboxes is the caller's to free(). */
 int host_list(struct hostclient *client, struct host_sandbox **ret_sandboxes, size_t *ret_count,
               struct error *err);

@@ -152,6 +152,7 @@ int request_parse(const void *packet, size_t length, const struct settings *sett
     case HOST_OP_FREEZE:
     case HOST_OP_THAW:
     case HOST_OP_USAGE:
+    case HOST_OP_SOCKETS:
         break;
     }
     return take_id(&fields, HOST_ID, request->id, err);

@@ -209,6 +209,7 @@ static void carry_out(struct connection *connection, const struct request *reque
     case HOST_OP_LIST:
         answer_list(connection, request->after);
         break;
+    case HOST_OP_SOCKETS:
     case HOST_OP_WATCH:
         writer = start(NULL);
         connection->watching = true;

@@ -54,6 +54,7 @@ struct sandbox {
 struct sandboxes {
     const struct settings *settings;
     struct store *store;
+    struct events *events; /* NULL in tests: nobody listens */
     struct hostclient *host;
     const struct catalogue *catalogue;
     char gateway_port[8];

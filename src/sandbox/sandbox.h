@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/settings.h"
+#include "events/events.h"
 #include "hostclient/hostclient.h"
 #include "store/principal.h"
 #include "store/store.h"
@@ -48,6 +49,8 @@ struct sandbox_spec {
     int64_t timeout_sec;      /* wall clock of a run; ignored when always_on */
     int64_t idle_timeout_sec; /* 0 = none */
     bool persistent, always_on;
+    bool auto_resume; /* paused: exec, files and previews resume it */
+    bool auto_start;  /* start the template's app when it runs */
     enum host_network network;
     int64_t wait_ms;          /* ?wait / body wait: how long the caller would wait; -1 = not asked */
 
@@ -65,8 +68,8 @@ int sandbox_spec_parse(const struct settings *settings, const struct catalogue *
 /* Loads everything from the store, starts the timer thread and the thread that watches atoll-host,
  * reconciles with what atoll-host reports alive (and again whenever it comes back). All borrowed. */
 struct sandboxes *sandboxes_open(const struct settings *settings, struct store *store,
-                                 struct hostclient *host, const struct catalogue *catalogue,
-                                 struct error *err);
+                                 struct events *events, struct hostclient *host,
+                                 const struct catalogue *catalogue, struct error *err);
 
 /* Stops the threads; sandboxes live on. Accepts NULL; returns NULL. */
 struct sandboxes *sandboxes_close(struct sandboxes *sandboxes);
@@ -151,6 +154,49 @@ void sandbox_use_end(struct sandboxes *sandboxes, struct sandbox_use *use);
 /* A sentence about why the agent of this sandbox may just have gone (destroyed, paused, died: reason),
  * to complete an ERR_AGENT_UNAVAILABLE. Leaves err alone when the sandbox runs. */
 void sandbox_explain(struct sandboxes *sandboxes, const struct sandbox_use *use, struct error *err);
+
+/* --- what the gateway and apps need (sandbox/view.c) --- */
+
+/* A sandbox as others than its owner see it: no principal is asked. */
+struct sandbox_view {
+    char id[ID_SIZE], tenant_id[ID_SIZE];
+    char slug[64], template_id[80];
+    enum sandbox_state state;
+    bool auto_resume;
+    uint64_t run; /* changes with every start of its processes */
+    int app_port; /* of its app, else the template's preview port, else 0 */
+};
+
+/* By id, or by slug when id is NULL. false: no such living sandbox. Never waits for a change. */
+bool sandbox_peek(struct sandboxes *sandboxes, const char *id, const char *slug,
+                  struct sandbox_view *ret_view);
+
+/* Activity that is not a use: resets the idle clock. Never waits. */
+void sandbox_touch(struct sandboxes *sandboxes, const char *id);
+
+/* Resumes a paused sandbox on behalf of whoever reached it (auto_resume); returns at once when it runs. */
+int sandbox_wake(struct sandboxes *sandboxes, const char *id, struct error *err);
+
+/* The app's record (JSON object or NULL: none), kept with the sandbox: command, port, workdir, paths. Sets are
+ * written to the store before they return. */
+int sandbox_get_app(struct sandboxes *sandboxes, const char *id, json_t **ret_app, struct error *err);
+int sandbox_set_app(struct sandboxes *sandboxes, const char *id, json_t *app, struct error *err);
+
+/* Services: an object of name → {command, cwd, env, user, id}. set with spec NULL removes one. */
+int sandbox_get_services(struct sandboxes *sandboxes, const char *id, json_t **ret_services,
+                         struct error *err);
+int sandbox_set_service(struct sandboxes *sandboxes, const char *id, const char *name, json_t *spec,
+                        struct error *err);
+
+/* Cancels the auto-destroy and idle timers for a deployment: always_on and persistent. */
+int sandbox_keep(struct sandboxes *sandboxes, const struct principal *principal, const char *id,
+                 struct error *err);
+
+/* Called in a thread of its own choosing after a sandbox's processes were started: created is true for a new
+ * sandbox (auto_start, services of the request), false when it came back on its kept files. One listener. */
+void sandboxes_on_start(struct sandboxes *sandboxes,
+                        void (*on_start)(void *context, const char *tenant_id, const char *id, bool created),
+                        void *context);
 
 /* For /metrics and /health. */
 struct sandbox_counts {

@@ -11,7 +11,8 @@
 #include <sys/eventfd.h>
 
 static struct sandboxes *allocate(const struct settings *settings, struct store *store,
-                                  struct hostclient *host, const struct catalogue *catalogue)
+                                  struct events *events, struct hostclient *host,
+                                  const struct catalogue *catalogue)
 {
     struct sandboxes *sandboxes = calloc(1, sizeof(*sandboxes));
     if (!sandboxes) {
@@ -19,6 +20,7 @@ static struct sandboxes *allocate(const struct settings *settings, struct store 
     }
     sandboxes->settings = settings;
     sandboxes->store = store;
+    sandboxes->events = events;
     sandboxes->host = host;
     sandboxes->catalogue = catalogue;
     atomic_init(&sandboxes->sequence, 1);
@@ -81,10 +83,10 @@ static int load(struct sandboxes *sandboxes, struct error *err)
 }
 
 struct sandboxes *sandboxes_open(const struct settings *settings, struct store *store,
-                                 struct hostclient *host, const struct catalogue *catalogue,
-                                 struct error *err)
+                                 struct events *events, struct hostclient *host,
+                                 const struct catalogue *catalogue, struct error *err)
 {
-    struct sandboxes *sandboxes = allocate(settings, store, host, catalogue);
+    struct sandboxes *sandboxes = allocate(settings, store, events, host, catalogue);
     if (!sandboxes || sandboxes->watch_wake_fd < 0) {
         error_set(err, ERR_INTERNAL, errno, "open the sandboxes");
         return sandboxes_close(sandboxes);

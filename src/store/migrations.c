@@ -61,6 +61,66 @@ static const char *const migrations[] = {
     " request_hash TEXT NOT NULL, created_ms INTEGER NOT NULL, status INTEGER, body TEXT,"
     " resource_id TEXT, PRIMARY KEY (tenant_id, route, key)) STRICT;"
     "CREATE INDEX idempotency_created ON idempotency (created_ms);",
+
+    /* live work: events by tenant, apps and services of a sandbox, previews, deployments, webhooks */
+    "ALTER TABLE sandboxes ADD COLUMN auto_resume INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sandboxes ADD COLUMN app TEXT;"
+    "ALTER TABLE sandboxes ADD COLUMN services TEXT;"
+    "ALTER TABLE events ADD COLUMN tenant_id TEXT NOT NULL DEFAULT '';"
+    "UPDATE events SET tenant_id = coalesce("
+    "(SELECT tenant_id FROM sandboxes WHERE sandboxes.id = events.sandbox_id), '');"
+    "CREATE INDEX events_tenant ON events (tenant_id, seq);"
+    /* a DNS label of its own for each tenant; names that are none, or mean something here, get one made up */
+    "ALTER TABLE tenants ADD COLUMN slug TEXT NOT NULL DEFAULT '';"
+    "UPDATE tenants SET slug = CASE WHEN name NOT GLOB '*[^a-z0-9]*' AND length(name) BETWEEN 1 AND 40"
+    " AND name NOT IN ('sandbox', 'preview', 'www', 'api') THEN name ELSE 't' || substr(id, -12) END;"
+    "CREATE UNIQUE INDEX tenants_slug ON tenants (slug) WHERE slug <> '';"
+    /* keys that could do everything still can */
+    "UPDATE api_keys SET scopes = scopes | 496 WHERE scopes & 15 = 15;"
+
+    "CREATE TABLE previews (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
+    " sandbox_id TEXT NOT NULL, name TEXT NOT NULL, port INTEGER NOT NULL, visibility TEXT NOT NULL,"
+    " origin TEXT NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL) STRICT,"
+    " WITHOUT ROWID;"
+    "CREATE INDEX previews_sandbox ON previews (sandbox_id);"
+    /* what opens private previews; preview_id '' = all of the sandbox */
+    "CREATE TABLE preview_tokens (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
+    " sandbox_id TEXT NOT NULL, preview_id TEXT NOT NULL, kind TEXT NOT NULL, hash TEXT NOT NULL UNIQUE,"
+    " prefix TEXT NOT NULL, scope TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+    " expires_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX preview_tokens_sandbox ON preview_tokens (sandbox_id);"
+    "CREATE INDEX preview_tokens_expiry ON preview_tokens (expires_ms);"
+
+    "CREATE TABLE deployments (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
+    " sandbox_id TEXT NOT NULL, name TEXT NOT NULL, slug TEXT NOT NULL, port INTEGER NOT NULL,"
+    " state TEXT NOT NULL, spec TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+    " updated_ms INTEGER NOT NULL, UNIQUE (tenant_id, slug)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX deployments_sandbox ON deployments (sandbox_id);"
+
+    "CREATE TABLE domains (hostname TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " tenant_id TEXT NOT NULL REFERENCES tenants, deployment_id TEXT NOT NULL, token TEXT NOT NULL,"
+    " verified_ms INTEGER NOT NULL, certificate TEXT, created_ms INTEGER NOT NULL,"
+    " updated_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX domains_tenant ON domains (tenant_id);"
+
+    "CREATE TABLE webhooks (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
+    " workspace_id TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL, url TEXT NOT NULL,"
+    " events TEXT NOT NULL, headers TEXT NOT NULL, metadata TEXT NOT NULL, secret TEXT NOT NULL,"
+    " state TEXT NOT NULL, retry_count INTEGER NOT NULL, failure_count INTEGER NOT NULL,"
+    " last_triggered_ms INTEGER NOT NULL, last_status_code INTEGER NOT NULL,"
+    " seq INTEGER NOT NULL," /* events up to this one have become deliveries */
+    " created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX webhooks_tenant ON webhooks (tenant_id);"
+    "CREATE TABLE webhook_deliveries (id TEXT PRIMARY KEY, webhook_id TEXT NOT NULL,"
+    " tenant_id TEXT NOT NULL, event_type TEXT NOT NULL, payload TEXT NOT NULL, state TEXT NOT NULL,"
+    " attempts INTEGER NOT NULL, next_attempt_ms INTEGER NOT NULL, last_status_code INTEGER NOT NULL,"
+    " last_error TEXT NOT NULL, replay_of TEXT NOT NULL, replay_id TEXT UNIQUE,"
+    " created_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX webhook_deliveries_webhook ON webhook_deliveries (webhook_id, id);"
+    "CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_attempt_ms) WHERE state = 'pending';"
+
+    /* keys that this instance made for itself */
+    "CREATE TABLE secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 enum { MIGRATION_COUNT = sizeof(migrations) / sizeof(migrations[0]) };

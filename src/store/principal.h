@@ -12,7 +12,12 @@ enum scope {
     SCOPE_SANDBOXES_WRITE = 1 << 1, /* "sandboxes:write": lifecycle and files; "sandboxes:create" too */
     SCOPE_SANDBOXES_EXEC = 1 << 2,  /* "sandboxes:exec" */
     SCOPE_KEYS = 1 << 3,            /* "keys:write": make and revoke keys of the own tenant */
-    SCOPE_ALL = (1 << 4) - 1,
+    SCOPE_PREVIEWS = 1 << 4,        /* "previews:write": expose ports, make share tokens */
+    SCOPE_DEPLOYMENTS = 1 << 5,     /* "deployments:write" (and read) */
+    SCOPE_DOMAINS = 1 << 6,         /* "domains:write" */
+    SCOPE_EVENTS_READ = 1 << 7,     /* "events:read": streams, webhooks' lists */
+    SCOPE_EVENTS_WRITE = 1 << 8,    /* "events:write": webhooks */
+    SCOPE_ALL = (1 << 9) - 1,
 };
 
 struct principal {

@@ -45,6 +45,7 @@ struct store;
     X(network)                                                                                     \
     X(persistent)                                                                                  \
     X(always_on)                                                                                   \
+    X(auto_resume)      /* paused: whatever reaches it resumes it */                               \
     X(timeout_sec)                                                                                 \
     X(idle_timeout_sec)                                                                            \
     X(boot_us)                                                                                     \
@@ -66,6 +67,8 @@ struct store;
     X(env)                                                                                         \
     X(metadata)                                                                                    \
     X(tags)                                                                                        \
+    X(app)      /* what the template's app was started with: command, port, workdir, paths */      \
+    X(services) /* name → {command, cwd, env, user, id} */                                         \
     X(external) /* external_workspace_id, external_user_id, external_project_id */
 
 struct sandbox_record {

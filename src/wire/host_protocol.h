@@ -6,7 +6,7 @@
 #ifndef ATOLL_WIRE_HOST_PROTOCOL_H
 #define ATOLL_WIRE_HOST_PROTOCOL_H
 
-enum { HOST_PACKET_MAX = 64 * 1024 };
+enum { HOST_PACKET_MAX = 64 * 1024, HOST_SOCKETS_MAX = 64 };
 
 enum host_operation {
     HOST_OP_HELLO = 1, /* → VERSION, CGROUP_MODE, CPU_COUNT, [NETWORK_PROBLEM], [ENGINE_PROBLEM], ENGINE,
@@ -25,6 +25,9 @@ enum host_operation {
                           STATE, AGENT_SOCKET, OOM_KILLS. Kept disks are listed with STATE stopped. */
     HOST_OP_WATCH,     /* turns the connection into a stream of packets, one a sandbox that ended by
                           itself: ID, REASON, OOM_KILLS. The first packet is an empty success reply. */
+    HOST_OP_SOCKETS,   /* ID, FAMILY, COUNT → ADDRESS, and COUNT unconnected TCP sockets of the sandbox's
+                          network as SCM_RIGHTS (non-blocking, close-on-exec); ADDRESS is where a server
+                          inside is reached from them. ERR_NOT_RUNNING: no such sandbox runs. */
 };
 
 enum host_tag {
@@ -62,6 +65,9 @@ enum host_tag {
     HOST_ENGINE_PROBLEM,  /* text: why the engine cannot run here */
     HOST_ENGINE,          /* text: "container" */
     HOST_ISOLATION,       /* text: a sentence that names what separates sandboxes */
+    HOST_FAMILY,          /* 4 or 6: IP version */
+    HOST_COUNT,           /* 1..HOST_SOCKETS_MAX */
+    HOST_ADDRESS,         /* text: "127.0.0.1", "::1" */
 };
 
 enum host_network { HOST_NETWORK_NONE = 1, HOST_NETWORK_EGRESS };

@@ -1,0 +1,75 @@
+/*
+ * The event log: what happens to sandboxes, deployments and previews, for streams and webhooks.
+ *
+ * Two kinds. Stored events are rows that were written in the transaction of the change they tell
+ * (store/store_events.h) and survive restarts. Live events (output of commands) exist only in a bounded ring
+ * in memory, and only while somebody listens. A cursor "<seq>-<n>" names a place in both: seq the last stored
+ * event before it, n the last live one. Any thread.
+ */
+#ifndef ATOLL_EVENTS_EVENTS_H
+#define ATOLL_EVENTS_EVENTS_H
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "store/store.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct events;
+
+struct events *events_open(struct store *store, struct error *err);
+/* Ends every subscription first (events_next returns -1, ERR_SHUTTING_DOWN). Accepts NULL; returns NULL. */
+struct events *events_close(struct events *events);
+void events_end_all(struct events *events);
+
+/* A stored event was committed: wakes readers. Cheap. */
+void events_notify(struct events *events);
+
+/* Is anybody listening to the sandbox (now, or until a moment ago, so that reconnecting loses nothing)?
+ * Ask before making live events. */
+bool events_wanted(struct events *events, const char *tenant_id, const char *sandbox_id);
+
+/* Adds a live event; data is taken. Types: "sandbox.exec.started", "sandbox.exec.stdout", … */
+void events_publish_live(struct events *events, const char *tenant_id, const char *sandbox_id,
+                         const char *type, json_t *data);
+
+/* Writes one stored event outside of another transaction and wakes readers: "sandbox.preview.ready",
+ * "deployment.created", … sandbox_id may be "". data is taken. */
+int events_append(struct events *events, const char *tenant_id, const char *sandbox_id,
+                  const char *type, json_t *data, struct error *err);
+
+/* --- reading --- */
+
+struct events_filter {
+    const char *tenant_id;
+    const char *sandbox_id; /* NULL: all of the tenant's */
+    const char *types;      /* comma-separated, with * at the end as wildcard; NULL: all */
+    const char *cursor;     /* behind it (Last-Event-ID); NULL or "": from now on */
+    bool from_start;        /* without a cursor: from the oldest that is kept */
+};
+
+struct event {
+    char type[64];
+    char cursor[48];
+    char sandbox_id[ID_SIZE];
+    json_t *data;        /* the caller's reference */
+    int64_t time_ms;     /* realtime */
+    bool is_stored;
+};
+
+struct subscription;
+
+/* ERR_VALIDATION: the cursor is none of ours. */
+struct subscription *events_subscribe(struct events *events, const struct events_filter *filter,
+                                      struct error *err);
+struct subscription *events_unsubscribe(struct subscription *subscription);
+
+/* The next event, waiting until wait_ms passed or the peer of cancel_fd hung up. 1, 0 time passed, -1:
+ * ERR_CANCELLED, ERR_SHUTTING_DOWN, or ERR_CONFLICT: the reader fell behind the ring, live events were lost (told
+ * once; go on reading). */
+int events_next(struct subscription *subscription, int cancel_fd, int64_t wait_ms,
+                struct event *ret_event, struct error *err);
+
+#endif
