@@ -11,7 +11,7 @@
 
 struct key_cache;
 
-enum { STATEMENTS_MAX = 64 }; /* distinct SQL texts in store/ */
+enum { STATEMENTS_MAX = 256 }; /* distinct SQL texts in store/ */
 
 struct cached_statement {
     const char *sql; /* a literal: found again by its address */
