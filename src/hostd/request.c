@@ -1,6 +1,7 @@
 #include "hostd/request.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 enum { TAGS_MAX = 64, MEBIBYTE = 1024 * 1024 };
 
@@ -124,6 +125,23 @@ static int take_after(const struct fields_by_tag *fields, struct request *reques
     return fields->present[HOST_AFTER] ? take_id(fields, HOST_AFTER, request->after, err) : 0;
 }
 
+static int take_sockets(const struct fields_by_tag *fields, struct request *request,
+                        struct error *err)
+{
+    int64_t family, count;
+    if (take_id(fields, HOST_ID, request->id, err) < 0 ||
+        take_int(fields, HOST_FAMILY, "family", 4, 6, &family, err) < 0 ||
+        take_int(fields, HOST_COUNT, "count", 1, HOST_SOCKETS_MAX, &count, err) < 0) {
+        return -1;
+    }
+    if (family == 5) {
+        return error_set_field(err, ERR_VALIDATION, "family", "family must be 4 or 6, not 5");
+    }
+    request->family = family == 4 ? AF_INET : AF_INET6;
+    request->count = (int)count;
+    return 0;
+}
+
 int request_parse(const void *packet, size_t length, const struct settings *settings,
                   struct request *ret_request, struct error *err)
 {
@@ -132,7 +150,7 @@ int request_parse(const void *packet, size_t length, const struct settings *sett
     int64_t operation;
     *request = (struct request){0};
     if (collect(packet, length, &fields, err) < 0 ||
-        take_int(&fields, HOST_OPERATION, "operation", HOST_OP_HELLO, HOST_OP_WATCH, &operation,
+        take_int(&fields, HOST_OPERATION, "operation", HOST_OP_HELLO, HOST_OP_SOCKETS, &operation,
                  err) < 0 ||
         take_flag(&fields, HOST_KEEP_DISK, "keep_disk", &request->keep_disk, err) < 0) {
         return -1;
@@ -152,8 +170,9 @@ int request_parse(const void *packet, size_t length, const struct settings *sett
     case HOST_OP_FREEZE:
     case HOST_OP_THAW:
     case HOST_OP_USAGE:
-    case HOST_OP_SOCKETS:
         break;
+    case HOST_OP_SOCKETS:
+        return take_sockets(&fields, request, err);
     }
     return take_id(&fields, HOST_ID, request->id, err);
 }

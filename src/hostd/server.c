@@ -67,6 +67,32 @@ static bool send_packet(struct connection *connection, const struct fields_write
     return true;
 }
 
+/* As send_packet, with descriptors, which stay the caller's. */
+static bool send_descriptors(struct connection *connection, const struct fields_writer *writer,
+                             const int *fds, int count)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(HOST_SOCKETS_MAX * sizeof(int))];
+    } control = {0};
+    size_t bytes = (size_t)count * sizeof(int);
+    struct iovec data = {(void *)writer->data, writer->length};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = CMSG_SPACE(bytes)};
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(bytes);
+    memcpy(CMSG_DATA(&control.header), fds, bytes);
+    if (writer->overflow ||
+        sendmsg(connection->source.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        close_connection(connection);
+        return false;
+    }
+    return true;
+}
+
 static void on_done(struct engine_call *call, const struct error *error)
 {
     struct connection *connection = call->owner;
@@ -130,6 +156,26 @@ static void answer_usage(struct connection *connection, const char *id)
         fields_put_int(&writer, HOST_NET_TX_BYTES, usage.net_tx_bytes);
     }
     send_packet(connection, &writer);
+}
+
+static void answer_sockets(struct connection *connection, const struct request *request)
+{
+    const struct server *server = connection->server;
+    int fds[HOST_SOCKETS_MAX];
+    char address[46];
+    struct error error = {0};
+    if (server->operations->sockets(server->engine, request->id, request->family, request->count,
+                                    fds, address, &error) < 0) {
+        struct fields_writer refusal = start(&error);
+        send_packet(connection, &refusal);
+        return;
+    }
+    struct fields_writer writer = start(NULL);
+    fields_put_string(&writer, HOST_ADDRESS, address);
+    send_descriptors(connection, &writer, fds, request->count);
+    for (int i = 0; i < request->count; i++) {
+        close_fd(fds[i]);
+    }
 }
 
 static int wire_state(enum engine_state state)
@@ -210,6 +256,8 @@ static void carry_out(struct connection *connection, const struct request *reque
         answer_list(connection, request->after);
         break;
     case HOST_OP_SOCKETS:
+        answer_sockets(connection, request);
+        break;
     case HOST_OP_WATCH:
         writer = start(NULL);
         connection->watching = true;

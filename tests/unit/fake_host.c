@@ -255,6 +255,21 @@ int host_usage(struct hostclient *client, const char *id, struct host_usage *ret
                                                 : error_set(err, ERR_NOT_FOUND, 0, "no processes");
 }
 
+/* Sockets of the test's own network. */
+int host_sockets(struct hostclient *client, const char *id, int family, int count, int *ret_fds,
+                 char address[46], struct error *err)
+{
+    (void)client;
+    if (fake_host_state(id) != HOST_STATE_RUNNING && fake_host_state(id) != HOST_STATE_FROZEN) {
+        return error_set(err, ERR_NOT_RUNNING, 0, "no processes");
+    }
+    for (int i = 0; i < count; i++) {
+        ret_fds[i] = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    }
+    snprintf(address, 46, "%s", family == AF_INET ? "127.0.0.1" : "::1");
+    return 0;
+}
+
 int host_list(struct hostclient *client, struct host_sandbox **ret_sandboxes, size_t *ret_count,
               struct error *err)
 {

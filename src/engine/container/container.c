@@ -269,6 +269,7 @@ const struct engine_operations container_engine = {
     .destroy = container_destroy,
     .freeze = container_freeze,
     .thaw = container_thaw,
+    .sockets = container_sockets,
     .usage = container_usage,
     .list = container_list,
     .close = container_close,

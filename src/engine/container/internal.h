@@ -155,6 +155,10 @@ struct slot *slot_holding_disk(struct engine *engine, const char *id);
 void container_freeze(struct engine *engine, const char *id, struct engine_call *call);
 void container_thaw(struct engine *engine, const char *id, struct engine_call *call);
 
+/* sockets.c */
+int container_sockets(struct engine *engine, const char *id, int family, int count, int *ret_fds,
+                      char address[46], struct error *err);
+
 /* usage.c */
 int container_usage(struct engine *engine, const char *id, struct engine_usage *ret_usage,
                     struct error *err);
