@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "store/database.h"
+#include "store/store_deployments.h"
 #include "store/store_workspaces.h"
 
 #include <openssl/sha.h>
@@ -16,6 +17,7 @@ enum {
     SECRET_LENGTH = 40,
     PREFIX_LENGTH = 13, /* "msk_live_" and 4 characters: enough to tell keys apart in a list */
     KEY_LENGTH_MAX = 256,
+    TENANT_SLUG_MAX = 40,
 };
 
 static const char key_start[] = "msk_live_";
@@ -98,6 +100,31 @@ static void hash_text(const unsigned char hash[SHA256_DIGEST_LENGTH], char text[
     }
 }
 
+/* Labels below the domain that mean something else than a tenant. */
+static bool slug_reserved(const char *slug)
+{
+    static const char *const reserved[] = {"sandbox", "preview", "www", "api"};
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+        if (strcmp(slug, reserved[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A DNS label for the tenant's deployments: its name when that is one, otherwise made up. */
+static void choose_tenant_slug(const char *name, const char *id, char slug[TENANT_SLUG_SIZE])
+{
+    size_t length = strlen(name);
+    bool is_label = length <= TENANT_SLUG_MAX && name[0] != '-' && name[length - 1] != '-' &&
+                    name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
+    if (is_label && !slug_reserved(name)) {
+        snprintf(slug, TENANT_SLUG_SIZE, "%s", name);
+    } else {
+        snprintf(slug, TENANT_SLUG_SIZE, "t%s", id + strlen(id) - 12);
+    }
+}
+
 /* The tenant's id; makes it with its first user when missing. */
 static int ensure_tenant(struct store *store, const char *name, struct principal *principal,
                          struct error *err)
@@ -118,8 +145,11 @@ static int ensure_tenant(struct store *store, const char *name, struct principal
     int64_t now_ms = clock_realtime_ms();
     id_make("tnt_", principal->tenant_id);
     id_make("usr_", principal->user_id);
-    if (store_execute(store, err, "INSERT INTO tenants (id, name, created_ms) VALUES (?, ?, ?)",
-                      "tti", principal->tenant_id, name, now_ms) < 0) {
+    char slug[TENANT_SLUG_SIZE];
+    choose_tenant_slug(name, principal->tenant_id, slug);
+    if (store_execute(store, err,
+                      "INSERT INTO tenants (id, name, slug, created_ms) VALUES (?, ?, ?, ?)",
+                      "ttti", principal->tenant_id, name, slug, now_ms) < 0) {
         return -1;
     }
     return store_execute(store, err,

@@ -97,11 +97,13 @@ static const char *const migrations[] = {
     " updated_ms INTEGER NOT NULL, UNIQUE (tenant_id, slug)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX deployments_sandbox ON deployments (sandbox_id);"
 
-    "CREATE TABLE domains (hostname TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
-    " tenant_id TEXT NOT NULL REFERENCES tenants, deployment_id TEXT NOT NULL, token TEXT NOT NULL,"
-    " verified_ms INTEGER NOT NULL, certificate TEXT, created_ms INTEGER NOT NULL,"
-    " updated_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-    "CREATE INDEX domains_tenant ON domains (tenant_id);"
+    "CREATE TABLE domains (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
+    " hostname TEXT NOT NULL, deployment_id TEXT NOT NULL, redirect_policy TEXT NOT NULL,"
+    " token TEXT NOT NULL, verified_ms INTEGER NOT NULL, certificate TEXT,"
+    " created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,"
+    " UNIQUE (tenant_id, hostname)) STRICT, WITHOUT ROWID;"
+    /* Several tenants may claim a name; one can have it. */
+    "CREATE UNIQUE INDEX domains_verified ON domains (hostname) WHERE verified_ms > 0;"
 
     "CREATE TABLE webhooks (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
     " workspace_id TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL, url TEXT NOT NULL,"
