@@ -1,6 +1,6 @@
 #include "api/exec_lines.h"
 
-#include "api/utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 

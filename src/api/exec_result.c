@@ -1,9 +1,9 @@
 #include "api/exec_result.h"
 
 #include "api/base64.h"
-#include "api/utf8.h"
 #include "api/utf8_json.h"
 #include "base/cleanup.h"
+#include "base/utf8.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "api/file_json.h"
 #include "api/file_path.h"
 #include "api/file_use.h"
-#include "api/utf8.h"
+#include "base/utf8.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
 #ifndef ATOLL_API_JSON_SCANNER_H
 #define ATOLL_API_JSON_SCANNER_H
 
-#include "api/utf8.h"
 #include "base/error.h"
+#include "base/utf8.h"
 
 #include <stdbool.h>
 #include <stddef.h>

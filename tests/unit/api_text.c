@@ -2,8 +2,8 @@
 #include "check.h"
 
 #include "api/base64.h"
-#include "api/utf8.h"
 #include "api/utf8_json.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

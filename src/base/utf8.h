@@ -1,6 +1,6 @@
 /* UTF-8, checked piece by piece. Pure functions. */
-#ifndef ATOLL_API_UTF8_H
-#define ATOLL_API_UTF8_H
+#ifndef ATOLL_BASE_UTF8_H
+#define ATOLL_BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
