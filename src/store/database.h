@@ -3,6 +3,7 @@
 #define ATOLL_STORE_DATABASE_H
 
 #include "base/error.h"
+#include "store/store_sandboxes.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
@@ -65,6 +66,10 @@ int store_end(struct store *store, int result, struct error *err);
 
 /* Did the last statement fail on a uniqueness constraint that names column ("sandboxes.slug")? */
 bool store_not_unique(struct store *store, const char *column);
+
+/* store/events.c: adds an event within the caller's transaction; data is borrowed. Then events_notify. */
+int event_insert(struct store *store, const char *tenant_id, const char *sandbox_id,
+                 struct store_event event, struct error *err);
 
 /* store/migrations.c: brings the schema up to date. */
 int store_migrate(struct store *store, struct error *err);

@@ -148,21 +148,6 @@ static void read_record(sqlite3_stmt *row, struct sandbox_record *record)
     store_column_text(row, column++, record->project_name, sizeof(record->project_name));
 }
 
-static int append_event(struct store *store, const char *sandbox_id, struct store_event event,
-                        struct error *err)
-{
-    auto_free char *data = json_dumps(event.data, JSON_COMPACT);
-    if (!data) {
-        return error_set(err, ERR_INTERNAL, ENOMEM, "record an event");
-    }
-    char id[ID_SIZE];
-    return store_execute(store, err,
-                         "INSERT INTO events (id, sandbox_id, type, data, at_ms)"
-                         " VALUES (?, ?, ?, ?, ?)",
-                         "tttti", id_make("evt_", id), sandbox_id, event.type, data,
-                         clock_realtime_ms());
-}
-
 /* Runs insert_sql or update_sql; uniqueness becomes ERR_NAME_TAKEN. */
 static int write_record(struct store *store, const char *sql, const struct sandbox_record *record,
                         struct error *err)
@@ -209,7 +194,7 @@ int store_sandbox_insert(struct store *store, const struct sandbox_record *recor
         result = note_claim(store, record, claim, err);
     }
     if (result == 0) {
-        result = append_event(store, record->id, event, err);
+        result = event_insert(store, record->tenant_id, record->id, event, err);
     }
     return store_end(store, result, err);
 }
@@ -224,7 +209,7 @@ int store_sandbox_update(struct store *store, const struct sandbox_record *recor
     int result = write_record(store, update_sql, record, err);
     assert(result < 0 || sqlite3_changes(store->db) == 1);
     if (result == 0) {
-        result = append_event(store, record->id, event, err);
+        result = event_insert(store, record->tenant_id, record->id, event, err);
     }
     return store_end(store, result, err);
 }

@@ -233,8 +233,10 @@ int store_prune(struct store *store, struct error *err)
                     " WHERE created_ms < ?1 LIMIT ?2)",
                     now_ms - day_ms, err) < 0 ||
         prune_table(store,
+                    /* the newest one stays: numbers must not begin again */
                     "DELETE FROM events WHERE seq IN (SELECT seq FROM (SELECT seq, at_ms FROM"
-                    " events ORDER BY seq LIMIT ?2) WHERE at_ms < ?1)",
+                    " events ORDER BY seq LIMIT ?2) WHERE at_ms < ?1)"
+                    " AND seq < (SELECT max(seq) FROM events)",
                     now_ms - STORE_EVENT_DAYS * day_ms, err) < 0) {
         return -1;
     }
