@@ -3,6 +3,7 @@
 #define ATOLL_AGENT_REQUEST_H
 
 #include "wire/agent_protocol.h"
+#include "wire/fields.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,17 +21,34 @@ struct request {
     const char *target;
     const char *cwd;
     const char *user;
+    const char *session_id;
+    const char *name;
+    const char *label;
+    const char *command;
+    const char *log_path;
+    const char *pid_path;
+    struct bytes_view bytes; /* data NULL: absent */
     int64_t mode;   /* -1 absent */
     int64_t offset; /* 0 absent */
     int64_t length; /* -1 absent */
     int64_t depth;
     int64_t limit;
     int64_t timeout_ms; /* 0: none */
+    int64_t kind;       /* enum agent_session_kind; 0 absent */
+    int64_t position;   /* -1 absent */
+    int64_t signal;     /* 0 absent */
+    int64_t rows, cols; /* 0 absent */
+    int64_t detach_ms;  /* 0: never */
+    int64_t grace_ms;
+    bool follow;
+    bool restart;
+    bool end_of_input;
+    bool forget;
     bool recursive;
     bool no_follow;
     bool open_stdin;
     char **
-        arguments; /* NULL-terminated, with REQUEST_ARGUMENT_SPARE slots before; NULL if not EXEC */
+        arguments; /* NULL-terminated, with REQUEST_ARGUMENT_SPARE slots before; NULL if it runs nothing */
     char **environment;
     size_t environment_count;
     void *block; /* memory of both vectors */
