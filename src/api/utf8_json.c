@@ -1,7 +1,7 @@
 #include "api/utf8_json.h"
 
-#include "api/utf8.h"
 #include "base/cleanup.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
