@@ -37,7 +37,8 @@ struct websocket_message {
 
 /* Handles what is there; waits at most wait_ms (-1: for ever) for more. 1 a message, 0 time passed. A
  * violation of the protocol answers with its close code and is told as CLOSE; after CLOSE: -1. */
-int websocket_receive(struct websocket *websocket, int64_t wait_ms, struct websocket_message *ret_message);
+int websocket_receive(struct websocket *websocket, int64_t wait_ms,
+                      struct websocket_message *ret_message);
 
 /* 0, or -1 when the connection is closing or broken, or the peer did not read for send_timeout (30 s). */
 int websocket_send(struct websocket *websocket, enum websocket_message_type type, const void *bytes,
@@ -49,7 +50,7 @@ int websocket_close(struct websocket *websocket, int code, const char *reason);
 
 /* A connected client: TCP, handshake with headers ("Name: value" lines, or NULL) and subprotocol (or NULL).
  * url: "ws://host:port/path" ("wss" is refused by name). *ret_fd is the caller's. */
-struct websocket *websocket_connect(const char *url, const char *const *headers, const char *subprotocol,
-                                    int *ret_fd, struct error *err);
+struct websocket *websocket_connect(const char *url, const char *const *headers,
+                                    const char *subprotocol, int *ret_fd, struct error *err);
 
 #endif
