@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -43,6 +44,13 @@ static void set_stdio(const struct spawn_child *child)
     }
     /* Everything else is close-on-exec already; a cwd of /proc/self/fd/N must find nothing either. */
     syscall(SYS_close_range, 3U, ~0U, 0U);
+}
+
+static void set_terminal(const struct spawn_child *child)
+{
+    if (child->plan->terminal && ioctl(0, TIOCSCTTY, 0) < 0) {
+        fail(child, SPAWN_PTY, errno);
+    }
 }
 
 static void set_scheduling(const struct spawn_child *child)
@@ -146,6 +154,7 @@ int spawn_child_run(void *spawn_child)
     const struct spawn_child *child = spawn_child;
     setsid();
     set_stdio(child);
+    set_terminal(child);
     set_scheduling(child);
     set_user(child);
     set_directory(child);

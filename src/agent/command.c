@@ -1,54 +1,17 @@
 #include "agent/command.h"
 
 #include "agent/command_io.h"
+#include "agent/drain.h"
+#include "agent/ending.h"
 #include "agent/reply.h"
 #include "base/cleanup.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/statvfs.h>
-#include <sys/wait.h>
 
 /* STARTED waits this long for something to travel with: most commands have said all by then, and the
  * daemon is woken once instead of three times. */
 enum { ANNOUNCE_DELAY_MS = 5 };
-
-/* Reads a background process's output for nobody, so that it does not die of SIGPIPE. */
-static void on_drain(struct watch *watch, uint32_t events)
-{
-    (void)events;
-    struct agent *agent = watch->owner;
-    ssize_t got = read(watch->fd, agent->batch, CHUNK_BYTES);
-    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-        watch_close(watch);
-    }
-}
-
-/* Takes the pipe of an ended command over if someone may still write to it. */
-static void drain_start(struct agent *agent, struct watch *pipe)
-{
-    char byte;
-    if (pipe->fd >= 0 && read(pipe->fd, &byte, 1) != 0) {
-        for (int i = 0; i < DRAINS_MAX; i++) {
-            struct watch *drain = &agent->drains[i];
-            if (!drain->registered) {
-                loop_watch(&agent->loop, pipe, 0);
-                *drain =
-                    (struct watch){.fd = take_fd(&pipe->fd), .owner = agent, .on_ready = on_drain};
-                if (loop_watch(&agent->loop, drain, EPOLLIN) < 0) {
-                    watch_close(drain);
-                }
-                return;
-            }
-        }
-    }
-    watch_close(pipe);
-}
 
 /* Unlinks the command and frees it when the turn is over. */
 static void command_end(struct command *command)
@@ -60,8 +23,8 @@ static void command_end(struct command *command)
         drain_start(agent, &command->output[stream]);
     }
     trees_release(&agent->trees, command->tree);
-    free(command->pending.data);
-    free(command->input_pending.data);
+    backlog_clear(&command->pending);
+    backlog_clear(&command->input_pending);
     *command->slot = command->next;
     if (command->next) {
         command->next->slot = command->slot;
@@ -94,25 +57,17 @@ static void put_started(struct command *command)
 
 static void put_exit(struct command *command)
 {
-    int status = command->wait_status;
-    int signal_number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    struct ending ending = {
+        .wait_status = command->wait_status,
+        .timed_out = command->timed_out,
+        .oom_killed = oom_kill_count(command->agent->oom_fd) != command->oom_kills_before,
+        .duration_us = command->end_us - command->start_us,
+    };
     struct frame_writer writer;
-    struct statvfs disk;
     frame_start(&writer, command->agent->batch + command->batch_length,
                 BATCH_BYTES - command->batch_length);
-    struct fields_writer *fields = &writer.fields;
-    fields_put_int(fields, AGENT_EXIT_CODE,
-                   signal_number ? 128 + signal_number : WEXITSTATUS(status));
-    if (signal_number) {
-        fields_put_int(fields, AGENT_EXIT_SIGNAL, signal_number);
-    }
-    fields_put_int(fields, AGENT_TIMED_OUT, command->timed_out);
-    fields_put_int(fields, AGENT_OOM_KILLED,
-                   oom_kill_count(command->agent->oom_fd) != command->oom_kills_before);
-    if (statvfs("/", &disk) == 0) {
-        fields_put_int(fields, AGENT_DISK_FREE, (int64_t)(disk.f_bavail * disk.f_frsize));
-    }
-    fields_put_int(fields, AGENT_DURATION_US, command->end_us - command->start_us);
+    ending_put(&writer.fields, &ending);
+    ending_put_disk(&writer.fields);
     command->batch_length += frame_finish(&writer, AGENT_FRAME_EXIT);
 }
 
@@ -205,8 +160,7 @@ void command_reaped(struct agent *agent, pid_t pid, int wait_status)
     command->wait_status = wait_status;
     command->end_us = monotonic_us();
     watch_close(&command->input);
-    free(take_pointer(&command->input_pending.data));
-    command->input_pending.length = 0;
+    backlog_clear(&command->input_pending);
     for (int stream = 0; stream < 2; stream++) {
         int length = 0;
         if (command->output[stream].fd >= 0 &&

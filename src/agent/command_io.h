@@ -3,14 +3,10 @@
 #define ATOLL_AGENT_COMMAND_IO_H
 
 #include "agent/agent.h"
+#include "agent/backlog.h"
+#include "agent/intake.h"
 
 #include <stdbool.h>
-
-/* Bytes that could not be written yet. */
-struct backlog {
-    unsigned char *data;
-    size_t offset, length;
-};
 
 struct command {
     struct buried buried; /* first: see agent_bury */
@@ -32,13 +28,7 @@ struct command {
     bool over; /* the final frame was queued, or the daemon left: end it once nothing is pending */
     int64_t oom_kills_before;
     struct backlog pending; /* frames for the socket; while there are any, no output is read */
-    /* the frame being received */
-    unsigned char header[FRAME_HEADER_BYTES];
-    size_t header_length;
-    uint8_t frame_type;
-    size_t payload_left;
-    unsigned char signal_fields[64];
-    size_t signal_length;
+    struct intake intake;   /* the frame being received */
     struct backlog input_pending; /* for stdin; while there is any, the socket is not read */
     /* frames of this event, in agent->batch */
     size_t batch_length;

@@ -143,6 +143,6 @@ pid_t spawn(struct spawner *spawner, const struct spawn_plan *plan, struct spawn
 
 const char *spawn_stage_name(enum spawn_stage stage)
 {
-    static const char *const names[] = {"none", "fork", "pipe", "user", "cwd", "exec"};
+    static const char *const names[] = {"none", "fork", "pipe", "user", "cwd", "exec", "pty"};
     return names[stage];
 }

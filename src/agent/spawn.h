@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 /* The step at which a start failed; names in spawn_stage_name. */
-enum spawn_stage { SPAWN_NONE, SPAWN_FORK, SPAWN_PIPE, SPAWN_USER, SPAWN_CWD, SPAWN_EXEC };
+enum spawn_stage { SPAWN_NONE, SPAWN_FORK, SPAWN_PIPE, SPAWN_USER, SPAWN_CWD, SPAWN_EXEC, SPAWN_PTY };
 
 /* What the child does between clone and execve is all decided here. */
 struct spawn_plan {
@@ -21,6 +21,7 @@ struct spawn_plan {
     bool cwd_optional; /* fall back to "/" */
     int stdio[3];      /* none of them below 3 */
     int cgroup_fd;     /* -1: stay in the agent's */
+    bool terminal;     /* stdio[0] becomes its controlling terminal */
 };
 
 struct spawn_report {
@@ -41,7 +42,7 @@ int spawner_init(struct spawner *spawner, const struct rlimit *descriptors);
 pid_t spawn(struct spawner *spawner, const struct spawn_plan *plan,
             struct spawn_report *ret_report);
 
-/* "fork", "pipe", "user", "cwd", "exec". */
+/* "fork", "pipe", "user", "cwd", "exec", "pty". */
 const char *spawn_stage_name(enum spawn_stage stage);
 
 /* The child's side; never returns. Shares the agent's memory: system calls only, nothing of libc that

@@ -126,8 +126,8 @@ static bool write_kill(const struct tree *tree)
     return fd >= 0 && write(fd, "1", 1) == 1;
 }
 
-/* Kernels before 5.14 have no cgroup.kill. Returns how many processes it found. */
-static int kill_members(const struct tree *tree)
+/* Returns how many processes it found. */
+static int signal_members(const struct tree *tree, int number)
 {
     auto_fclose FILE *file = NULL;
     int fd = openat(tree->dir_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
@@ -138,7 +138,7 @@ static int kill_members(const struct tree *tree)
     int pid;
     while (file && fscanf(file, "%d", &pid) == 1) {
         if (pid > 1) {
-            kill(pid, SIGKILL);
+            kill(pid, number);
             count++;
         }
     }
@@ -205,19 +205,41 @@ static size_t mark(struct process *processes, size_t count, pid_t leader)
     return marked;
 }
 
-static void kill_descendants(pid_t leader)
+/* Returns how many processes it found. number 0 only counts them. */
+static int signal_descendants(pid_t leader, int number)
 {
     auto_free struct process *processes = calloc(PROCESSES_MAX, sizeof(*processes));
     if (!processes) {
-        return;
+        return 0;
     }
     size_t count = read_processes(processes);
     while (mark(processes, count, leader) > 0) {
     }
+    int found = 0;
     for (size_t i = 0; i < count; i++) {
         if (processes[i].doomed) {
-            kill(processes[i].pid, SIGKILL);
+            kill(processes[i].pid, number);
+            found++;
         }
+    }
+    return found;
+}
+
+bool tree_is_empty(const struct tree *tree, pid_t leader)
+{
+    return tree ? !is_populated(tree) : signal_descendants(leader, 0) == 0;
+}
+
+void tree_signal(const struct tree *tree, pid_t leader, int number)
+{
+    int found = tree ? signal_members(tree, number) : 0;
+    if (leader <= 1 || found > 0) {
+        return;
+    }
+    if (!tree) {
+        signal_descendants(leader, number);
+    } else {
+        kill(-leader, number); /* the cgroup was refused */
     }
 }
 
@@ -227,14 +249,15 @@ void tree_kill(struct tree *tree, pid_t leader)
         tree->killed = true;
     }
     if (tree && !write_kill(tree)) {
-        for (int i = 0; i < KILL_ROUNDS_MAX && kill_members(tree) > 0; i++) {
+        /* Kernels before 5.14 have no cgroup.kill. */
+        for (int i = 0; i < KILL_ROUNDS_MAX && signal_members(tree, SIGKILL) > 0; i++) {
         }
     }
     if (leader <= 1) { /* kill(2) takes -1 for everybody */
         return;
     }
     if (!tree) {
-        kill_descendants(leader);
+        signal_descendants(leader, SIGKILL);
     }
     kill(-leader, SIGKILL);
     kill(leader, SIGKILL);

@@ -40,4 +40,10 @@ void trees_sweep(struct trees *trees);
  * number may belong to another one by now). tree may be NULL. */
 void tree_kill(struct tree *tree, pid_t leader);
 
+/* Sends a signal to every process; leader as for tree_kill. */
+void tree_signal(const struct tree *tree, pid_t leader, int number);
+
+/* Is no process of the tree left? Without a cgroup: of the session that leader began. */
+bool tree_is_empty(const struct tree *tree, pid_t leader);
+
 #endif

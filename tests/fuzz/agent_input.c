@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     command.socket = (struct watch){.fd = ends[0]};
     command.input = (struct watch){.fd = open("/dev/null", O_WRONLY | O_CLOEXEC)};
     while (command_pump_input(&command) == 0) {
-        assert(command.header_length <= FRAME_HEADER_BYTES);
+        assert(command.intake.header_length <= FRAME_HEADER_BYTES);
     }
     watch_close(&command.input);
     watch_close(&command.socket);
