@@ -4,7 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "http/listen.h"
+#include "base/listen.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -106,7 +106,7 @@ static int start(struct http_server *server, const struct route *routes, struct 
     if (!server->connections) {
         return -1;
     }
-    server->listen_fd = listen_tcp(settings->listen, err);
+    server->listen_fd = listen_tcp(settings->listen, "listen", err);
     if (server->listen_fd < 0) {
         return -1;
     }

@@ -1,4 +1,4 @@
-#include "http/listen.h"
+#include "base/listen.h"
 
 #include "base/cleanup.h"
 
@@ -39,13 +39,14 @@ static int open_socket(const struct addrinfo *found)
     return take_fd(&fd);
 }
 
-int listen_tcp(const char *address, struct error *err)
+int listen_tcp(const char *address, const char *setting, struct error *err)
 {
     char text[256], *host, *port;
     snprintf(text, sizeof(text), "%s", address);
     if (cut(text, &host, &port)) {
-        return error_set_field(err, ERR_VALIDATION, "listen",
-                               "listen '%s': an address such as 127.0.0.1:8080 is needed", address);
+        return error_set_field(err, ERR_VALIDATION, setting,
+                               "%s '%s': an address such as 127.0.0.1:8080 is needed", setting,
+                               address);
     }
     struct addrinfo wanted = {.ai_family = *host ? AF_UNSPEC : AF_INET,
                               .ai_socktype = SOCK_STREAM,
@@ -53,7 +54,7 @@ int listen_tcp(const char *address, struct error *err)
     struct addrinfo *found = NULL;
     int failed = getaddrinfo(*host ? host : NULL, port, &wanted, &found);
     if (failed) {
-        return error_set_field(err, ERR_VALIDATION, "listen", "listen '%s': %s", address,
+        return error_set_field(err, ERR_VALIDATION, setting, "%s '%s': %s", setting, address,
                                gai_strerror(failed));
     }
     int fd = open_socket(found);
@@ -61,7 +62,7 @@ int listen_tcp(const char *address, struct error *err)
     freeaddrinfo(found);
     if (fd < 0) {
         error_set(err, ERR_INTERNAL, saved, "listen on %s", address);
-        return error_hint(err, "Choose another address with --listen or ATOLL_LISTEN.");
+        return error_hint(err, "Choose another address with --%s.", setting);
     }
     return fd;
 }
