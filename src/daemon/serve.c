@@ -66,6 +66,10 @@ static int start(const struct settings *settings, struct service *service, struc
     if (!api->store) {
         return -1;
     }
+    api->events = events_open(api->store, err);
+    if (!api->events) {
+        return -1;
+    }
     api->host = hostclient_new(settings_path(settings, "run/host.sock", path, sizeof(path)));
     if (!api->host) {
         return error_set(err, ERR_INTERNAL, errno, "make the client of atoll-host");
@@ -84,12 +88,14 @@ static void stop(struct service *service)
     struct api *api = &service->api;
     if (api->server) {
         exec_live_end_all(STREAM_GRACE_MS);
+        events_end_all(api->events);
         api->server = http_server_stop(api->server, SHUTDOWN_GRACE_MS);
     }
     api->sandboxes = sandboxes_close(api->sandboxes);
     if (api->host) {
         api->host = hostclient_free(api->host);
     }
+    api->events = events_close(api->events);
     api->store = store_close(api->store);
     catalogue_free(service->catalogue);
     close_fd(service->lock_fd);

@@ -2,7 +2,7 @@
  * The event log: what happens to sandboxes, deployments and previews, for streams and webhooks.
  *
  * Two kinds. Stored events are rows that were written in the transaction of the change they tell
- * (store/store_events.h) and survive restarts. Live events (output of commands) exist only in a bounded ring
+ * (store/store_events.h) and survive restarts. One row can be told under several names (events/names.h). Live events (output of commands) exist only in a bounded ring
  * in memory, and only while somebody listens. A cursor "<seq>-<n>" names a place in both: seq the last stored
  * event before it, n the last live one. Any thread.
  */
@@ -24,7 +24,7 @@ struct events *events_open(struct store *store, struct error *err);
 struct events *events_close(struct events *events);
 void events_end_all(struct events *events);
 
-/* A stored event was committed: wakes readers. Cheap. */
+/* A stored event was committed: wakes readers. Cheap. Accepts NULL. */
 void events_notify(struct events *events);
 
 /* Is anybody listening to the sandbox (now, or until a moment ago, so that reconnecting loses nothing)?
@@ -40,6 +40,14 @@ void events_publish_live(struct events *events, const char *tenant_id, const cha
 int events_append(struct events *events, const char *tenant_id, const char *sandbox_id,
                   const char *type, json_t *data, struct error *err);
 
+/* Also tells this eventfd of every stored event; -1: no more. One listener. */
+void events_listen(struct events *events, int event_fd);
+
+struct events_counts {
+    int64_t subscribers, stored_total, live_total; /* totals: given to readers since the start */
+};
+void events_count(struct events *events, struct events_counts *ret_counts);
+
 /* --- reading --- */
 
 struct events_filter {
@@ -52,10 +60,10 @@ struct events_filter {
 
 struct event {
     char type[64];
-    char cursor[48];
+    char cursor[48]; /* "" when the same row is told again under the next name */
     char sandbox_id[ID_SIZE];
-    json_t *data;        /* the caller's reference */
-    int64_t time_ms;     /* realtime */
+    json_t *data;    /* the caller's reference */
+    int64_t time_ms; /* realtime */
     bool is_stored;
 };
 
@@ -66,9 +74,13 @@ struct subscription *events_subscribe(struct events *events, const struct events
                                       struct error *err);
 struct subscription *events_unsubscribe(struct subscription *subscription);
 
+/* The cursor behind all that was read or passed over so far, also when nothing was told. */
+void events_position(const struct subscription *subscription, char text[48]);
+
 /* The next event, waiting until wait_ms passed or the peer of cancel_fd hung up. 1, 0 time passed, -1:
- * ERR_CANCELLED, ERR_SHUTTING_DOWN, or ERR_CONFLICT: the reader fell behind the ring, live events were lost (told
- * once; go on reading). */
+ * ERR_CANCELLED, ERR_SHUTTING_DOWN, or ERR_CONFLICT: events were lost (live ones, because the reader fell behind
+ * the ring or was away too long; or stored ones older than what is kept; field says
+ * "live" or "stored"). Told once; go on reading. */
 int events_next(struct subscription *subscription, int cancel_fd, int64_t wait_ms,
                 struct event *ret_event, struct error *err);
 

@@ -112,6 +112,7 @@ static int write_next(struct sandboxes *sandboxes, struct sandbox *sandbox,
     }
     drop_json(&sandbox->record, next);
     sandbox->record = *next;
+    events_notify(sandboxes->events);
     return 0;
 }
 
@@ -168,9 +169,10 @@ int change_commit(struct sandboxes *sandboxes, struct sandbox *sandbox, struct s
     advance_clocks(next, from, state, now_ms);
     sandbox_state_check(next, state);
     char stamp[CLOCK_ISO8601_SIZE];
-    json_t *data = json_pack("{s:s, s:s, s:s, s:s*}", "state", next->state, "previous_state",
+    json_t *data = json_pack("{s:s, s:s, s:s, s:s*, s:o*}", "state", next->state, "previous_state",
                              sandbox_state_name(from), "timestamp", clock_iso8601(now_ms, stamp),
-                             "source", source);
+                             "source", source, "message",
+                             state == SANDBOX_ERROR ? json_string(next->last_error) : NULL);
     if (write_next(sandboxes, sandbox, next, "state_changed", data, err) < 0) {
         return error_prefix(err, "sandbox %s to %s", sandbox->record.id, sandbox_state_name(state));
     }

@@ -104,6 +104,7 @@ static int insert(struct sandboxes *sandboxes, const struct sandbox_record *reco
     int result = store_sandbox_insert(sandboxes->store, record, claim,
                                       (struct store_event){"state_changed", data}, err);
     json_decref(data);
+    events_notify(sandboxes->events);
     return result;
 }
 
