@@ -83,6 +83,9 @@ int64_t request_content_length(const struct request *request);
 /* The client's socket, to notice that it went away (POLLRDHUP). */
 int request_client_fd(const struct request *request);
 
+/* Becomes and stays readable when the server begins to end: for handlers that would run on and on. */
+int request_ending_fd(const struct request *request);
+
 /* What the application hung on the server (struct api *). */
 void *request_application(const struct request *request);
 struct http_server *request_server(const struct request *request);
@@ -157,7 +160,7 @@ extern const int64_t http_latency_bounds_us[15];
 struct http_server *http_server_start(const struct settings *settings, struct store *store,
                                       const struct route *routes, void *application,
                                       struct error *err);
-/* Stops accepting, lets running requests finish for at most grace_ms, then cuts them. Returns NULL. */
+/* Tells request_ending_fd, stops accepting, lets running requests finish for at most grace_ms, then cuts them. Returns NULL. */
 struct http_server *http_server_stop(struct http_server *server, int64_t grace_ms);
 void http_server_counters(struct http_server *server, struct http_counters *ret_counters);
 

@@ -218,6 +218,11 @@ int request_client_fd(const struct request *request)
     return request->connection->fd;
 }
 
+int request_ending_fd(const struct request *request)
+{
+    return request->server->ending_fd;
+}
+
 void *request_application(const struct request *request)
 {
     return request->server->application;

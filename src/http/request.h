@@ -29,6 +29,7 @@ struct http_server {
     struct connections *connections;
     struct MHD_Daemon *daemon;
     int listen_fd;
+    int ending_fd; /* an eventfd: readable from the beginning of the end */
     _Atomic bool stopping;
 
     pthread_mutex_t mutex;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 enum {
@@ -82,6 +83,7 @@ static struct http_server *destroy(struct http_server *server)
         MHD_stop_daemon(server->daemon); /* waits for the connections' threads */
     }
     close_fd(server->listen_fd);
+    close_fd(server->ending_fd);
     connections_stop(server->connections);
     ratelimit_free(server->limit);
     router_free(server->router);
@@ -110,6 +112,10 @@ static int start(struct http_server *server, const struct route *routes, struct 
     if (server->listen_fd < 0) {
         return -1;
     }
+    server->ending_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server->ending_fd < 0) {
+        return error_set(err, ERR_INTERNAL, errno, "make an eventfd");
+    }
     server->daemon = start_daemon(server);
     if (!server->daemon) {
         return error_set(err, ERR_INTERNAL, errno, "start the HTTP server");
@@ -129,7 +135,7 @@ struct http_server *http_server_start(const struct settings *settings, struct st
     server->settings = settings;
     server->store = store;
     server->application = application;
-    server->listen_fd = -1;
+    server->listen_fd = server->ending_fd = -1;
     pthread_mutex_init(&server->mutex, NULL);
     pthread_mutex_init(&server->claim_mutex, NULL);
     init_condition(&server->request_ended);
@@ -157,6 +163,7 @@ struct http_server *http_server_stop(struct http_server *server, int64_t grace_m
         return NULL;
     }
     server->stopping = true;
+    eventfd_write(server->ending_fd, 1);
     MHD_quiesce_daemon(server->daemon);
     wait_for_requests(server, grace_ms);
     connections_cut_all(server->connections);
