@@ -9,42 +9,26 @@
 
 enum { NAME_MAX_BYTES = 100, EXPIRES_MAX_DAYS = 3650 };
 
-static const struct {
-    const char *name;
-    unsigned scope;
-} scope_names[] = {
-    {"sandboxes:read", SCOPE_SANDBOXES_READ},
-    {"sandboxes:write", SCOPE_SANDBOXES_WRITE},
-    {"sandboxes:create", SCOPE_SANDBOXES_WRITE},
-    {"sandboxes:exec", SCOPE_SANDBOXES_EXEC},
-    {"keys:write", SCOPE_KEYS},
-};
-
-enum { SCOPE_NAME_COUNT = sizeof(scope_names) / sizeof(scope_names[0]) };
-
 static json_t *scopes_json(unsigned scopes)
 {
     json_t *list = json_array();
-    unsigned named = 0;
-    for (int i = 0; i < SCOPE_NAME_COUNT; i++) {
-        if ((scopes & scope_names[i].scope) && !(named & scope_names[i].scope)) {
-            named |= scope_names[i].scope;
-            json_array_append_new(list, json_string(scope_names[i].name));
-        }
+    while (scopes) {
+        unsigned lowest = scopes & -scopes;
+        json_array_append_new(list, json_string(scope_name(lowest)));
+        scopes &= ~lowest;
     }
     return list;
 }
 
 static int scope_of(json_t *name, unsigned *ret_scope, struct error *err)
 {
-    for (int i = 0; json_is_string(name) && i < SCOPE_NAME_COUNT; i++) {
-        if (strcmp(json_string_value(name), scope_names[i].name) == 0) {
-            *ret_scope = scope_names[i].scope;
-            return 0;
-        }
+    *ret_scope =
+        json_is_string(name) ? scope_find(json_string_value(name), json_string_length(name)) : 0;
+    if (*ret_scope == 0) {
+        error_set_field(err, ERR_VALIDATION, "scopes", "scopes has an unknown entry");
+        return error_hint(err, "Use %s.", scope_name_list);
     }
-    error_set_field(err, ERR_VALIDATION, "scopes", "scopes has an unknown entry");
-    return error_hint(err, "Use sandboxes:read, sandboxes:write, sandboxes:exec or keys:write.");
+    return 0;
 }
 
 /* Without a list: all that the minter has, except making further keys. */
@@ -198,10 +182,12 @@ static void presets_handle(struct request *request)
         unsigned scopes;
     } presets[] = {
         {"read-only", "See sandboxes and read their files", SCOPE_SANDBOXES_READ},
-        {"agent", "Make and use sandboxes",
-         SCOPE_SANDBOXES_READ | SCOPE_SANDBOXES_WRITE | SCOPE_SANDBOXES_EXEC},
-        {"ci", "Make and use sandboxes",
-         SCOPE_SANDBOXES_READ | SCOPE_SANDBOXES_WRITE | SCOPE_SANDBOXES_EXEC},
+        {"agent", "Make and use sandboxes, show their ports and follow their events",
+         SCOPE_SANDBOXES_READ | SCOPE_SANDBOXES_WRITE | SCOPE_SANDBOXES_EXEC | SCOPE_PREVIEWS |
+             SCOPE_EVENTS_READ},
+        {"ci", "Make and use sandboxes and publish them",
+         SCOPE_SANDBOXES_READ | SCOPE_SANDBOXES_WRITE | SCOPE_SANDBOXES_EXEC | SCOPE_PREVIEWS |
+             SCOPE_DEPLOYMENTS | SCOPE_EVENTS_READ},
         {"cli", "Everything, keys included", SCOPE_ALL},
     };
     json_t *list = json_array();

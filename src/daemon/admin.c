@@ -5,43 +5,26 @@
 
 #include <string.h>
 
-static const struct {
-    const char *name;
-    unsigned bits;
-} scopes[] = {
-    {"sandboxes:read", SCOPE_SANDBOXES_READ},
-    {"sandboxes:write", SCOPE_SANDBOXES_WRITE},
-    {"sandboxes:create", SCOPE_SANDBOXES_WRITE},
-    {"sandboxes:exec", SCOPE_SANDBOXES_EXEC},
-    {"keys:write", SCOPE_KEYS},
-};
-
 struct options {
     const char *tenant, *name, *scopes;
 };
 
 void admin_print_help(FILE *out)
 {
-    fputs(
-        "  atolld [FLAGS] admin create-tenant NAME       prints the tenant's id\n"
-        "  atolld [FLAGS] admin create-key --tenant NAME --name NAME [--scopes LIST]\n"
-        "                                                prints the key, once; makes the tenant "
-        "if\n"
-        "                                                need be. LIST: comma-separated, of\n"
-        "                                                sandboxes:read, sandboxes:write,\n"
-        "                                                sandboxes:exec, keys:write; default all\n",
-        out);
-}
-
-/* The scope of that name (not NUL-terminated), or 0. */
-static unsigned find_scope(const char *name, size_t length)
-{
-    for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++) {
-        if (strlen(scopes[i].name) == length && strncmp(scopes[i].name, name, length) == 0) {
-            return scopes[i].bits;
-        }
-    }
-    return 0;
+    fprintf(out,
+            "  atolld [FLAGS] admin create-tenant NAME       prints the tenant's id
+            "
+            "  atolld [FLAGS] admin create-key --tenant NAME --name NAME [--scopes LIST]
+            "
+            "                                                prints the key, once; makes the tenant
+            "
+            "                                                if need be. LIST: comma-separated,
+            "
+            "                                                default all of:
+            "
+            "    %s
+            ",
+            scope_name_list);
 }
 
 static int parse_scopes(const char *list, unsigned *ret_bits, struct error *err)
@@ -49,7 +32,7 @@ static int parse_scopes(const char *list, unsigned *ret_bits, struct error *err)
     unsigned bits = 0;
     do {
         size_t length = strcspn(list, ",");
-        unsigned scope = find_scope(list, length);
+        unsigned scope = scope_find(list, length);
         if (!scope) {
             return error_set_field(err, ERR_VALIDATION, "scopes", "there is no scope '%.*s'",
                                    (int)length, list);

@@ -17,6 +17,11 @@ static const char *bearer_of(const struct request *request)
 
 static int identify(struct request *request, struct error *err)
 {
+    const struct route *route = request->match.route;
+    int own = route->authenticate ? route->authenticate(request, &request->principal, err) : 0;
+    if (own) {
+        return own > 0 ? 0 : -1;
+    }
     const char *key = bearer_of(request);
     if (!key || !*key) {
         return error_set(err, ERR_INVALID_TOKEN, 0, "there is no 'Authorization: Bearer' header");
@@ -51,31 +56,14 @@ static int check_rate(struct request *request, struct error *err)
                      (long long)request->server->settings->rate_limit);
 }
 
-static const char *scope_name(unsigned scope)
-{
-    switch (scope) {
-    case SCOPE_SANDBOXES_READ:
-        return "sandboxes:read";
-    case SCOPE_SANDBOXES_WRITE:
-        return "sandboxes:write";
-    case SCOPE_SANDBOXES_EXEC:
-        return "sandboxes:exec";
-    case SCOPE_KEYS:
-        return "keys:write";
-    default:
-        return "another";
-    }
-}
-
 static int check_scope(const struct request *request, struct error *err)
 {
     unsigned missing = request->match.route->scope & ~request->principal.scopes;
     if (missing == 0) {
         return 0;
     }
-    unsigned first = missing & -missing;
     return error_set(err, ERR_SCOPE, 0, "insufficient scope - this action requires the '%s' scope",
-                     scope_name(first));
+                     scope_name(missing));
 }
 
 int auth_check(struct request *request, struct error *err)
