@@ -185,7 +185,8 @@ void dispatch_completed(void *context, struct MHD_Connection *mhd, void **slot,
     if (!request || (char *)request == framing_bad_target) {
         return;
     }
-    int64_t took_us = clock_monotonic_us() - request->started_us;
+    int64_t answered_us = request->answered_us ? request->answered_us : clock_monotonic_us();
+    int64_t took_us = answered_us - request->started_us;
     count(server, request, took_us);
     log_info("http.request", "method=%s route=%s status=%d ms=%.1f bytes=%lld%s", request->method,
              request->match.route ? request->match.route->pattern : "-", request->status,

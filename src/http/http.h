@@ -45,6 +45,11 @@ struct route {
     /* Answers the request, exactly once, by one of the respond_ functions. */
     void (*handler)(struct request *request);
 
+    /* A credential of the route's own, asked for before an API key is: 1 and who it stands for; 0: there
+     * is none; -1: it is not valid. May be NULL. */
+    int (*authenticate)(const struct request *request, struct principal *ret_principal,
+                        struct error *err);
+
     /* BODY_STREAM only. begin runs before any of the body is read: refuse early by returning -1. data
      * runs for each piece; -1 ends the request with err. handler runs after the last piece. */
     int (*body_begin)(struct request *request, struct error *err);

@@ -8,6 +8,7 @@
 #include "http/http.h"
 #include "http/ratelimit.h"
 #include "http/router.h"
+#include "http/upgrade.h"
 
 #include <microhttpd.h>
 #include <stdarg.h>
@@ -84,6 +85,8 @@ struct request {
 
     struct respond_source source; /* of a reply made on the go */
     struct reply_header *headers;
+    void (*run_websocket)(struct request *request, struct websocket *websocket, int fd);
+    int64_t answered_us; /* when it became a WebSocket; 0: it did not */
     int status; /* 0: not answered */
     int64_t reply_bytes;
 
@@ -125,6 +128,9 @@ int idempotency_begin(struct request *request, struct error *err);
 void idempotency_end(struct request *request, int status, const char *text);
 
 /* --- respond.c --- */
+
+/* Queues the answer, adding the headers. Takes response; NULL: memory is out. */
+void respond_queue(struct request *request, int status, struct MHD_Response *response);
 
 /* The error object's text; the caller's to free(). */
 char *error_text(const struct request *request, const struct error *err, json_t *details);

@@ -51,8 +51,7 @@ static void add_headers(struct request *request, struct MHD_Response *response)
     }
 }
 
-/* Takes response. */
-static void queue(struct request *request, int status, struct MHD_Response *response)
+void respond_queue(struct request *request, int status, struct MHD_Response *response)
 {
     assert(request->status == 0);
     request->status = status;
@@ -87,7 +86,7 @@ void respond_json(struct request *request, int status, json_t *body)
     if (!response) {
         free(text);
     }
-    queue(request, status, response);
+    respond_queue(request, status, response);
 }
 
 void respond_bytes(struct request *request, int status, const char *content_type, const void *bytes,
@@ -97,8 +96,9 @@ void respond_bytes(struct request *request, int status, const char *content_type
     if (length > 0) {
         respond_header(request, "Content-Type", content_type);
     }
-    queue(request, status,
-          MHD_create_response_from_buffer(length, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY));
+    respond_queue(
+        request, status,
+        MHD_create_response_from_buffer(length, (void *)(uintptr_t)bytes, MHD_RESPMEM_MUST_COPY));
 }
 
 int64_t error_retry_after_ms(const struct request *request, const struct error *err)
@@ -238,8 +238,9 @@ void respond_stream(struct request *request, int status, const char *content_typ
     request->source = source;
     respond_header(request, "Content-Type", content_type);
     idempotency_end(request, status, NULL);
-    queue(request, status,
-          MHD_create_response_from_callback(length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)length,
-                                            length < 0 ? CHUNK_BLOCK_BYTES : STREAM_BLOCK_BYTES,
-                                            stream_read, request, NULL));
+    respond_queue(
+        request, status,
+        MHD_create_response_from_callback(length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)length,
+                                          length < 0 ? CHUNK_BLOCK_BYTES : STREAM_BLOCK_BYTES,
+                                          stream_read, request, NULL));
 }

@@ -54,7 +54,7 @@ static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text
 static struct MHD_Daemon *start_daemon(struct http_server *server)
 {
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC |
-                     MHD_USE_ERROR_LOG;
+                     MHD_USE_ERROR_LOG | MHD_ALLOW_UPGRADE;
     return MHD_start_daemon(
         flags, 0, admit, server, dispatch, server, MHD_OPTION_EXTERNAL_LOGGER, library_errors_log,
         NULL, MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_URI_LOG_CALLBACK,
