@@ -11,20 +11,15 @@ struct options {
 
 void admin_print_help(FILE *out)
 {
-    fprintf(out,
-            "  atolld [FLAGS] admin create-tenant NAME       prints the tenant's id
-            "
-            "  atolld [FLAGS] admin create-key --tenant NAME --name NAME [--scopes LIST]
-            "
-            "                                                prints the key, once; makes the tenant
-            "
-            "                                                if need be. LIST: comma-separated,
-            "
-            "                                                default all of:
-            "
-            "    %s
-            ",
-            scope_name_list);
+    fprintf(
+        out,
+        "  atolld [FLAGS] admin create-tenant NAME       prints the tenant's id\n"
+        "  atolld [FLAGS] admin create-key --tenant NAME --name NAME [--scopes LIST]\n"
+        "                                                prints the key, once; makes the tenant\n"
+        "                                                if need be. LIST: comma-separated,\n"
+        "                                                default all of\n"
+        "    %s\n",
+        scope_name_list);
 }
 
 static int parse_scopes(const char *list, unsigned *ret_bits, struct error *err)
