@@ -115,7 +115,9 @@
     X(ERR_UPSTREAM_TIMEOUT, "UPSTREAM_TIMEOUT", 504, 1,                                           \
       "The server inside the sandbox did not answer in time; read its log.")                      \
     X(ERR_WATCH_LIMIT, "WATCH_LIMIT_EXCEEDED", 409, 1,                                            \
-      "End a file watch of this sandbox, or watch fewer directories.")
+      "End a file watch of this sandbox, or watch fewer directories.")                            \
+    X(ERR_DEPLOYMENT_STOPPED, "DEPLOYMENT_NOT_RUNNING", 503, 0,                                   \
+      "Start it with POST /deployments/{id}/start.")
 
 enum error_code {
     ERR_NONE = 0,
