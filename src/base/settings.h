@@ -29,6 +29,8 @@
       "address[:port] asked for records that verify domains; default the host's")                  \
     X(webhook_targets, "webhook_targets", "ATOLL_WEBHOOK_TARGETS", "public",                       \
       "where webhooks may go: 'public' addresses only, or 'any'")                                  \
+    X(cors_origins, "cors_origins", "ATOLL_CORS_ORIGINS", "",                                      \
+      "comma-separated origins whose pages may use the API from a browser, or '*'; default none")  \
     X(allow_private, "allow_private", "ATOLL_ALLOW_PRIVATE", "",                                   \
       "comma-separated private IPv4 ranges that sandboxes may reach, such as a package mirror's")
 

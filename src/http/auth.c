@@ -2,6 +2,7 @@
 #include "http/request.h"
 
 #include "base/clock.h"
+#include "http/tickets.h"
 
 #include <string.h>
 #include <strings.h>
@@ -15,6 +16,15 @@ static const char *bearer_of(const struct request *request)
     return header + 6 + strspn(header + 6, " ");
 }
 
+static int identify_ticket(struct request *request, const char *ticket, struct error *err)
+{
+    char key_id[ID_SIZE];
+    if (tickets_take(request->server->tickets, ticket, key_id, err)) {
+        return -1;
+    }
+    return store_key_recall(request->server->store, key_id, &request->principal, err);
+}
+
 static int identify(struct request *request, struct error *err)
 {
     const struct route *route = request->match.route;
@@ -23,6 +33,10 @@ static int identify(struct request *request, struct error *err)
         return own > 0 ? 0 : -1;
     }
     const char *key = bearer_of(request);
+    const char *ticket = route->flags & ROUTE_SSE_TICKET ? request_query(request, "ticket") : NULL;
+    if (ticket && !key) {
+        return identify_ticket(request, ticket, err);
+    }
     if (!key || !*key) {
         return error_set(err, ERR_INVALID_TOKEN, 0, "there is no 'Authorization: Bearer' header");
     }
@@ -80,4 +94,11 @@ int auth_check(struct request *request, struct error *err)
         return -1;
     }
     return 0;
+}
+
+int request_make_ticket(const struct request *request, int64_t lifetime_ms, bool single_use,
+                        char text[TICKET_TEXT_SIZE], struct error *err)
+{
+    return tickets_make(request->server->tickets, request->principal.tenant_id,
+                        request->principal.key_id, lifetime_ms, single_use, text, err);
 }

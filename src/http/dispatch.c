@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/cors.h"
 
 #include <string.h>
 #include <strings.h>
@@ -62,6 +63,7 @@ static void answer_failure(struct request *request)
         respond_header(request, "Allow", request->match.allow);
     }
     if (is_options(request)) {
+        cors_answer_preflight(request);
         respond_bytes(request, 204, "", "", 0);
         return;
     }

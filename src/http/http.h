@@ -29,7 +29,8 @@ enum body_kind {
 enum route_flags {
     ROUTE_PUBLIC = 1 << 0,         /* no credential needed, no rate limit */
     ROUTE_IDEMPOTENT_KEY = 1 << 1, /* honours Idempotency-Key: a success is stored and replayed */
-    ROUTE_SLOW_BODY = 1 << 2       /* the body may trickle for ever, such as somebody's typing */
+    ROUTE_SLOW_BODY = 1 << 2,      /* the body may trickle for ever, such as somebody's typing */
+    ROUTE_SSE_TICKET = 1 << 3      /* a GET of events, which ?ticket= opens as well as a key */
 };
 
 struct route {
@@ -90,6 +91,13 @@ int request_client_fd(const struct request *request);
 
 /* Becomes and stays readable when the server begins to end: for handlers that would run on and on. */
 int request_ending_fd(const struct request *request);
+
+enum { TICKET_TEXT_SIZE = 64 };
+
+/* Makes a ticket that opens streams (ROUTE_SSE_TICKET) in the name of the request's key, with the scopes that the
+ * key has then; for as long as the key is good, but at most lifetime_ms. ERR_RATE_LIMITED. */
+int request_make_ticket(const struct request *request, int64_t lifetime_ms, bool single_use,
+                        char text[TICKET_TEXT_SIZE], struct error *err);
 
 /* What the application hung on the server (struct api *). */
 void *request_application(const struct request *request);

@@ -27,6 +27,7 @@ struct http_server {
     void *application;
     struct router *router;
     struct ratelimit *limit;
+    struct tickets *tickets;
     struct connections *connections;
     struct MHD_Daemon *daemon;
     int listen_fd;

@@ -3,6 +3,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "http/cors.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -44,6 +45,7 @@ static void add_headers(struct request *request, struct MHD_Response *response)
     if (request->body_unread || request->server->stopping) {
         MHD_add_response_header(response, "Connection", "close");
     }
+    cors_add_headers(request, response);
     for (const struct reply_header *h = request->headers; h; h = h->next) {
         if (h->value) {
             MHD_add_response_header(response, h->name, h->value);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/listen.h"
+#include "http/tickets.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -86,6 +87,7 @@ static struct http_server *destroy(struct http_server *server)
     close_fd(server->ending_fd);
     connections_stop(server->connections);
     ratelimit_free(server->limit);
+    tickets_free(server->tickets);
     router_free(server->router);
     pthread_cond_destroy(&server->request_ended);
     pthread_cond_destroy(&server->claim_ended);
@@ -100,7 +102,8 @@ static int start(struct http_server *server, const struct route *routes, struct 
     const struct settings *settings = server->settings;
     server->router = router_new(routes);
     server->limit = ratelimit_new(settings->rate_limit);
-    if (!server->router || !server->limit) {
+    server->tickets = tickets_new();
+    if (!server->router || !server->limit || !server->tickets) {
         return error_set(err, ERR_INTERNAL, 0, "make the table of routes and the rate limits");
     }
     server->connections =

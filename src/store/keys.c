@@ -216,15 +216,18 @@ int store_key_create(struct store *store, const struct principal *owner, const c
     return 0;
 }
 
-static int lookup_key(struct store *store, const char *hex, struct principal *ret_principal,
-                      int64_t *ret_expires_ms, struct error *err)
+#define SELECT_KEY                                                                                 \
+    "SELECT id, tenant_id, workspace_id, user_id, scopes, expires_ms, revoked_ms FROM api_keys"
+
+static const char by_hash_sql[] = SELECT_KEY " WHERE hash = ?";
+static const char by_id_sql[] = SELECT_KEY " WHERE id = ?";
+
+static int lookup_key(struct store *store, const char *sql, const char *value,
+                      struct principal *ret_principal, int64_t *ret_expires_ms, struct error *err)
 {
     struct store *locked STORE_LOCKED = store_lock(store);
     sqlite3_stmt *row;
-    int found = store_first_row(store, &row, err,
-                                "SELECT id, tenant_id, workspace_id, user_id, scopes, expires_ms,"
-                                " revoked_ms FROM api_keys WHERE hash = ?",
-                                "t", hex);
+    int found = store_first_row(store, &row, err, sql, "t", value);
     if (found <= 0) {
         return found < 0 ? -1 : error_set(err, ERR_INVALID_TOKEN, 0, "unknown API key");
     }
@@ -262,12 +265,19 @@ int store_key_verify(struct store *store, const char *text, struct principal *re
     hash_text(hash, hex);
     struct principal principal = {0};
     int64_t expires_at_ms = 0;
-    if (lookup_key(store, hex, &principal, &expires_at_ms, err) < 0) {
+    if (lookup_key(store, by_hash_sql, hex, &principal, &expires_at_ms, err) < 0) {
         return -1;
     }
     cache_put(store->key_cache, hash, &principal, expires_at_ms);
     *ret_principal = principal;
     return 0;
+}
+
+int store_key_recall(struct store *store, const char *key_id, struct principal *ret_principal,
+                     struct error *err)
+{
+    int64_t expires_at_ms;
+    return lookup_key(store, by_id_sql, key_id, ret_principal, &expires_at_ms, err);
 }
 
 static void read_key(sqlite3_stmt *row, struct api_key *key)

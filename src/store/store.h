@@ -51,6 +51,11 @@ int store_key_create(struct store *store, const struct principal *owner, const c
 int store_key_verify(struct store *store, const char *text, struct principal *ret_principal,
                      struct error *err);
 
+/* The principal of a key that was verified before, by the key's id. ERR_INVALID_TOKEN when revoked or expired
+ * since. */
+int store_key_recall(struct store *store, const char *key_id, struct principal *ret_principal,
+                     struct error *err);
+
 /* The tenant's keys, newest first. *ret_keys is the caller's to free(). */
 int store_key_list(struct store *store, const char *tenant_id, struct api_key **ret_keys,
                    size_t *ret_count, struct error *err);
