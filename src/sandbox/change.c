@@ -112,7 +112,9 @@ static int write_next(struct sandboxes *sandboxes, struct sandbox *sandbox,
     }
     drop_json(&sandbox->record, next);
     sandbox->record = *next;
-    events_notify(sandboxes->events);
+    if (event_type) {
+        events_notify(sandboxes->events);
+    }
     return 0;
 }
 
@@ -156,6 +158,10 @@ static void after_commit(struct sandboxes *sandboxes, struct sandbox *sandbox,
         const char *source;
         timers_note(sandboxes, sandbox_deadline_ms(sandbox, &source));
     }
+    view_publish(sandboxes, sandbox);
+    if (sandbox->state == SANDBOX_RUNNING && sandbox->record.start_pending) {
+        starts_request(sandboxes, sandbox);
+    }
     pthread_cond_broadcast(&sandbox->changed);
 }
 
@@ -169,10 +175,10 @@ int change_commit(struct sandboxes *sandboxes, struct sandbox *sandbox, struct s
     advance_clocks(next, from, state, now_ms);
     sandbox_state_check(next, state);
     char stamp[CLOCK_ISO8601_SIZE];
-    json_t *data = json_pack("{s:s, s:s, s:s, s:s*, s:o*}", "state", next->state, "previous_state",
-                             sandbox_state_name(from), "timestamp", clock_iso8601(now_ms, stamp),
-                             "source", source, "message",
-                             state == SANDBOX_ERROR ? json_string(next->last_error) : NULL);
+    json_t *data =
+        json_pack("{s:s, s:s, s:s, s:s*, s:o*}", "state", next->state, "previous_state",
+                  sandbox_state_name(from), "timestamp", clock_iso8601(now_ms, stamp), "source",
+                  source, "message", state == SANDBOX_ERROR ? json_string(next->last_error) : NULL);
     if (write_next(sandboxes, sandbox, next, "state_changed", data, err) < 0) {
         return error_prefix(err, "sandbox %s to %s", sandbox->record.id, sandbox_state_name(state));
     }
@@ -191,7 +197,22 @@ int change_commit_fields(struct sandboxes *sandboxes, struct sandbox *sandbox,
     char stamp[CLOCK_ISO8601_SIZE];
     json_t *data = json_pack("{s:s, s:s}", "state", next->state, "timestamp",
                              clock_iso8601(clock_realtime_ms(), stamp));
-    return write_next(sandboxes, sandbox, next, "updated", data, err);
+    if (write_next(sandboxes, sandbox, next, "updated", data, err) < 0) {
+        return -1;
+    }
+    view_publish(sandboxes, sandbox);
+    return 0;
+}
+
+int change_commit_quietly(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                          struct sandbox_record *next, struct error *err)
+{
+    assert(sandbox->busy && strcmp(next->state, sandbox->record.state) == 0);
+    if (write_next(sandboxes, sandbox, next, NULL, json_null(), err) < 0) {
+        return -1;
+    }
+    view_publish(sandboxes, sandbox);
+    return 0;
 }
 
 /* Runs call without the mutex; a lost connection leaves the outcome to reconcile. */
@@ -268,5 +289,10 @@ int change_host_create(struct sandboxes *sandboxes, struct sandbox *sandbox,
     snprintf(next->engine, sizeof(next->engine), "%s", sandboxes->host_info.engine);
     snprintf(next->isolation, sizeof(next->isolation), "%s", sandboxes->host_info.isolation);
     pthread_mutex_unlock(&sandboxes->host_mutex);
-    return WITHOUT_MUTEX(sandbox, start_on_host(sandboxes, next, keep_disk, err), err);
+    int result = WITHOUT_MUTEX(sandbox, start_on_host(sandboxes, next, keep_disk, err), err);
+    if (result == 0) {
+        sandbox->run = atomic_fetch_add(&sandboxes->sequence, 1);
+        next->start_pending = start_pending_of(next, !keep_disk);
+    }
+    return result;
 }

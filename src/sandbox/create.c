@@ -83,6 +83,7 @@ static void describe(const struct principal *principal, const struct sandbox_spe
     record->network = spec->network;
     record->persistent = spec->persistent;
     record->always_on = spec->always_on;
+    record->auto_resume = spec->auto_resume;
     record->timeout_sec = spec->timeout_sec;
     record->idle_timeout_sec = spec->idle_timeout_sec;
     record->files = 1;
@@ -92,6 +93,8 @@ static void describe(const struct principal *principal, const struct sandbox_spe
     record->metadata = json_is_object(metadata) ? metadata_without_own(metadata) : NULL;
     record->tags = json_ref_of(spec->request, "tags");
     record->external = external_of(spec->request);
+    record->services = json_object_size(spec->services) ? json_incref(spec->services) : NULL;
+    record->app = spec->auto_start ? json_pack("{s:b}", "auto_start", true) : NULL;
 }
 
 static int insert(struct sandboxes *sandboxes, const struct sandbox_record *record,

@@ -1,7 +1,8 @@
 /*
  * Inside sandbox/: a sandbox in memory, how one is found, and how its state changes.
  *
- * Locks, in the order in which they are taken: registry, one sandbox's mutex, the store's. A sandbox's
+ * Locks, in the order in which they are taken: registry, one sandbox's mutex, the store's or one of the
+ * small ones (views, starts). A sandbox's
  * mutex is never held while atoll-host or an agent is asked: the one thread that has it "busy" works
  * then, and others wait for `changed`.
  */
@@ -15,8 +16,8 @@
 #include <stdatomic.h>
 
 enum {
-    CHANGE_WAIT_MS = 30 * 1000,  /* how long a change waits for another one of the same sandbox */
-    AGENT_READY_MS = 10 * 1000,  /* how long a new sandbox's agent may take to answer */
+    CHANGE_WAIT_MS = 30 * 1000, /* how long a change waits for another one of the same sandbox */
+    AGENT_READY_MS = 10 * 1000, /* how long a new sandbox's agent may take to answer */
     TENANT_BUCKETS = 256,
     ID_BUCKETS = 8192,
 };
@@ -47,8 +48,34 @@ struct sandbox {
     bool counted;    /* in tenant->living: it has, or may have, something on the host */
     char ended[200]; /* why it ended by itself during a change; "" otherwise */
     int64_t uses;    /* operations in flight */
+    uint64_t run;    /* another for each start of its processes */
     int64_t last_activity_ms, timer_started_ms, retry_after_ms; /* monotonic */
     uint64_t sequence; /* of the latest change: tells reconcile that its list is older */
+
+    atomic_int_fast64_t touched_ms; /* monotonic: activity that nobody locked the mutex for */
+
+    /* under views_lock: what sandbox_peek gives, and its place among the slugs */
+    struct sandbox_view view;
+    struct sandbox *next_by_slug;
+    bool has_slug;
+
+    /* under starts.mutex */
+    struct sandbox *next_start;
+    bool start_queued;
+};
+
+enum { START_THREADS = 8 }; /* apps and services of so many sandboxes are started at once */
+
+/* Sandboxes that wait for the listener of sandboxes_on_start; each holds a reference. */
+struct starts {
+    pthread_mutex_t mutex;
+    pthread_cond_t work, done;
+    struct sandbox *first, *last;
+    sandbox_start_listener *on_start; /* NULL: nobody listens */
+    void *context;
+    pthread_t threads[START_THREADS];
+    int thread_count, idle_count, running_count;
+    bool closing;
 };
 
 struct sandboxes {
@@ -57,11 +84,15 @@ struct sandboxes {
     struct events *events; /* NULL in tests: nobody listens */
     struct hostclient *host;
     const struct catalogue *catalogue;
-    char gateway_port[8];
+    atomic_int gateway_port; /* 0: what settings say */
 
     pthread_rwlock_t registry_lock;
     struct sandbox *by_id[ID_BUCKETS];
     struct tenant *tenants[TENANT_BUCKETS];
+
+    pthread_rwlock_t views_lock; /* taken last, and never while waiting for anything */
+    struct sandbox *by_slug[ID_BUCKETS];
+    struct starts starts;
 
     atomic_uint_fast64_t sequence;
     atomic_int_fast64_t created_total, create_failed_total, destroyed_total, timeouts_total,
@@ -116,6 +147,38 @@ int registry_select(struct sandboxes *sandboxes, const char *tenant_id,
                     bool (*select)(const struct sandbox *sandbox, void *context), void *context,
                     size_t max, struct sandbox ***ret_found, size_t *ret_count);
 
+size_t registry_hash(const char *text);
+
+/* --- view.c --- */
+
+/* Shows others what the record says now. Mutex held, or the sandbox is not shared yet. */
+void view_publish(struct sandboxes *sandboxes, struct sandbox *sandbox);
+void view_remove(struct sandboxes *sandboxes, struct sandbox *sandbox);
+/* The latest activity, monotonic. Mutex held. */
+int64_t sandbox_last_activity_ms(const struct sandbox *sandbox);
+
+/* --- starts.c --- */
+
+void starts_init(struct starts *starts);
+/* Joins its threads; the listener's calls must have come to their end. */
+void starts_close(struct starts *starts);
+/* Runs the listener for a sandbox whose start is pending. Mutex held. */
+void starts_request(struct sandboxes *sandboxes, struct sandbox *sandbox);
+/* What start_pending becomes when processes are started. */
+int64_t start_pending_of(const struct sandbox_record *record, bool created);
+
+/* --- resume.c, wake.c --- */
+
+int resume_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *source,
+                struct error *err);
+/* Would sandbox_wake have something to wait for or to do? Mutex held. */
+bool wake_needed(const struct sandbox *sandbox);
+/* sandbox_wake of one that the caller holds a reference to. */
+int wake_found(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err);
+bool sandbox_is_starting(const struct sandbox *sandbox);
+/* Why commands and files are out of reach. Mutex held. -1. */
+int refuse_use(const struct sandbox *sandbox, struct error *err);
+
 /* --- states.c --- */
 
 enum sandbox_state sandbox_state_parse(const char *name); /* SANDBOX_STATE_COUNT when unknown */
@@ -152,6 +215,9 @@ int change_commit(struct sandboxes *sandboxes, struct sandbox *sandbox, struct s
 /* As change_commit without a change of state, event type "updated". */
 int change_commit_fields(struct sandboxes *sandboxes, struct sandbox *sandbox,
                          struct sandbox_record *next, struct error *err);
+/* The same for what nobody is told: no event. */
+int change_commit_quietly(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                          struct sandbox_record *next, struct error *err);
 
 /* Calls of the busy thread to atoll-host: each gives up the mutex meanwhile. */
 int change_host_destroy(struct sandboxes *sandboxes, struct sandbox *sandbox, bool keep_disk,

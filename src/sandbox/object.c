@@ -1,6 +1,7 @@
 #include "sandbox/internal.h"
 
 #include "base/clock.h"
+#include "base/urls.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -89,6 +90,7 @@ static void put_shape(json_t *object, const struct sandbox_record *record)
     put_text(object, "network", record->network == HOST_NETWORK_NONE ? "none" : "egress");
     put(object, "persistent", json_boolean(record->persistent));
     put(object, "always_on", json_boolean(record->always_on));
+    put(object, "auto_resume", json_boolean(record->auto_resume));
     put_int(object, "timeout_sec", record->timeout_sec);
     put_int(object, "idle_timeout_sec", record->idle_timeout_sec);
     put_text(object, "engine", record->engine);
@@ -139,10 +141,8 @@ static json_t *metadata_of(const struct sandbox_record *record)
 static void put_preview_url(json_t *object, const struct sandboxes *sandboxes,
                             const struct sandbox_record *record)
 {
-    char url[512];
-    bool plain = strcmp(sandboxes->gateway_port, "80") == 0;
-    snprintf(url, sizeof(url), "http://%s.sandbox.%s%s%s", record->slug,
-             sandboxes->settings->domain, plain ? "" : ":", plain ? "" : sandboxes->gateway_port);
+    char url[URL_SIZE];
+    url_of_preview(sandboxes->settings, sandboxes->gateway_port, record->slug, 0, url);
     put_text(object, "preview_url", url);
 }
 
@@ -151,7 +151,7 @@ static int64_t last_activity_ms(const struct sandbox_record *record, const struc
     if (!sandbox || sandbox->state != SANDBOX_RUNNING) {
         return record->last_activity_ms;
     }
-    return clock_realtime_ms() - (clock_monotonic_ms() - sandbox->last_activity_ms);
+    return clock_realtime_ms() - (clock_monotonic_ms() - sandbox_last_activity_ms(sandbox));
 }
 
 static void put_times(json_t *object, const struct sandbox_record *record,

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t hash_text(const char *text)
+size_t registry_hash(const char *text)
 {
     size_t hash = 1469598103934665603u;
     for (; *text; text++) {
@@ -19,7 +19,7 @@ static size_t hash_text(const char *text)
 
 static struct tenant *find_tenant(struct sandboxes *sandboxes, const char *id)
 {
-    struct tenant *tenant = sandboxes->tenants[hash_text(id) % TENANT_BUCKETS];
+    struct tenant *tenant = sandboxes->tenants[registry_hash(id) % TENANT_BUCKETS];
     while (tenant && strcmp(tenant->id, id) != 0) {
         tenant = tenant->next;
     }
@@ -31,7 +31,7 @@ static struct tenant *ensure_tenant(struct sandboxes *sandboxes, const char *id)
 {
     struct tenant *tenant = find_tenant(sandboxes, id);
     if (!tenant && (tenant = calloc(1, sizeof(*tenant)))) {
-        struct tenant **bucket = &sandboxes->tenants[hash_text(id) % TENANT_BUCKETS];
+        struct tenant **bucket = &sandboxes->tenants[registry_hash(id) % TENANT_BUCKETS];
         snprintf(tenant->id, sizeof(tenant->id), "%s", id);
         tenant->next = *bucket;
         *bucket = tenant;
@@ -76,6 +76,7 @@ struct sandbox *sandbox_new(struct sandbox_record *record, enum sandbox_state st
     memcpy(sandbox->id, record->id, sizeof(sandbox->id));
     sandbox->state = state;
     atomic_init(&sandbox->references, 1);
+    atomic_init(&sandbox->touched_ms, 0);
     pthread_mutex_init(&sandbox->mutex, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -118,7 +119,7 @@ static void link_sandbox(struct sandboxes *sandboxes, struct tenant *tenant,
         tenant->newest->newer = sandbox;
     }
     tenant->newest = sandbox;
-    struct sandbox **bucket = &sandboxes->by_id[hash_text(sandbox->id) % ID_BUCKETS];
+    struct sandbox **bucket = &sandboxes->by_id[registry_hash(sandbox->id) % ID_BUCKETS];
     sandbox->next_in_bucket = *bucket;
     *bucket = sandbox_ref(sandbox);
 }
@@ -130,6 +131,7 @@ void registry_add(struct sandboxes *sandboxes, struct sandbox *sandbox)
     assert(tenant); /* made when its place was reserved */
     link_sandbox(sandboxes, tenant, sandbox);
     pthread_rwlock_unlock(&sandboxes->registry_lock);
+    view_publish(sandboxes, sandbox);
 }
 
 int registry_restore(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err)
@@ -139,6 +141,7 @@ int registry_restore(struct sandboxes *sandboxes, struct sandbox *sandbox, struc
     if (tenant) {
         tenant->living += sandbox->counted;
         link_sandbox(sandboxes, tenant, sandbox);
+        view_publish(sandboxes, sandbox);
     }
     pthread_rwlock_unlock(&sandboxes->registry_lock);
     return tenant ? 0 : error_set(err, ERR_INTERNAL, ENOMEM, "load the sandboxes");
@@ -150,6 +153,7 @@ void registry_clear(struct sandboxes *sandboxes)
         while (sandboxes->by_id[i]) {
             struct sandbox *sandbox = sandboxes->by_id[i];
             sandboxes->by_id[i] = sandbox->next_in_bucket;
+            view_remove(sandboxes, sandbox);
             sandbox_unref(sandbox);
         }
     }
@@ -177,7 +181,7 @@ static void unlink_from_tenant(struct sandbox *sandbox)
 void registry_remove(struct sandboxes *sandboxes, struct sandbox *sandbox)
 {
     pthread_rwlock_wrlock(&sandboxes->registry_lock);
-    struct sandbox **slot = &sandboxes->by_id[hash_text(sandbox->id) % ID_BUCKETS];
+    struct sandbox **slot = &sandboxes->by_id[registry_hash(sandbox->id) % ID_BUCKETS];
     while (*slot && *slot != sandbox) {
         slot = &(*slot)->next_in_bucket;
     }
@@ -185,13 +189,14 @@ void registry_remove(struct sandboxes *sandboxes, struct sandbox *sandbox)
     *slot = sandbox->next_in_bucket;
     unlink_from_tenant(sandbox);
     pthread_rwlock_unlock(&sandboxes->registry_lock);
+    view_remove(sandboxes, sandbox);
     sandbox_unref(sandbox);
 }
 
 struct sandbox *registry_find(struct sandboxes *sandboxes, const char *tenant_id, const char *id)
 {
     pthread_rwlock_rdlock(&sandboxes->registry_lock);
-    struct sandbox *sandbox = sandboxes->by_id[hash_text(id) % ID_BUCKETS];
+    struct sandbox *sandbox = sandboxes->by_id[registry_hash(id) % ID_BUCKETS];
     while (sandbox && strcmp(sandbox->id, id) != 0) {
         sandbox = sandbox->next_in_bucket;
     }

@@ -33,10 +33,11 @@ static int wake(struct sandboxes *sandboxes, struct sandbox *sandbox, struct san
     return change_host_create(sandboxes, sandbox, next, true, err);
 }
 
-static int resume_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err)
+int resume_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *source,
+                struct error *err)
 {
     struct sandbox_record next = sandbox->record;
-    if (change_commit(sandboxes, sandbox, &next, SANDBOX_RESUMING, "api", err) < 0) {
+    if (change_commit(sandboxes, sandbox, &next, SANDBOX_RESUMING, source, err) < 0) {
         return -1;
     }
     FAULT_POINT("daemon.resume.recorded");
@@ -51,7 +52,7 @@ static int resume_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, str
         return error_prefix(err, "resume sandbox %s", sandbox->record.id);
     }
     FAULT_POINT("daemon.resume.running");
-    if (change_commit(sandboxes, sandbox, &next, SANDBOX_RUNNING, "api", err) < 0) {
+    if (change_commit(sandboxes, sandbox, &next, SANDBOX_RUNNING, source, err) < 0) {
         sandbox->unresolved = true;
         return -1;
     }
@@ -69,7 +70,7 @@ int sandbox_resume(struct sandboxes *sandboxes, const struct principal *principa
     }
     int result;
     if (sandbox->state == SANDBOX_PAUSED) {
-        result = resume_busy(sandboxes, sandbox, err);
+        result = resume_busy(sandboxes, sandbox, "api", err);
     } else {
         result = error_set(err, ERR_NOT_PAUSED, 0, "sandbox is not paused; it is %s",
                            sandbox_state_name(sandbox->state));

@@ -39,20 +39,23 @@ struct sandboxes; /* all of them; one per atolld */
 
 /* What a create request asks for, validated by the API layer for type and range (sandbox_spec_parse). */
 struct sandbox_spec {
-    json_t *request;  /* borrowed: the whole validated request object; free-form fields (metadata, tags,
+    json_t
+        *request; /* borrowed: the whole validated request object; free-form fields (metadata, tags,
                          env, external_*, …) are taken from it by reference */
     const struct template_definition *template_definition; /* borrowed from the catalogue */
-    char name[128];   /* "" = none; unique among the tenant's living sandboxes */
-    char slug[64];    /* "" = made up */
-    char size[16];    /* "" = custom shape */
+    char name[128]; /* "" = none; unique among the tenant's living sandboxes */
+    char slug[64];  /* "" = made up */
+    char size[16];  /* "" = custom shape */
     int64_t cpu_count, memory_mb, disk_mb, process_limit;
     int64_t timeout_sec;      /* wall clock of a run; ignored when always_on */
     int64_t idle_timeout_sec; /* 0 = none */
     bool persistent, always_on;
     bool auto_resume; /* paused: exec, files and previews resume it */
-    bool auto_start;  /* start the template's app when it runs */
+    bool
+        auto_start; /* start the template's app when it runs: its record is {"auto_start": true} then */
+    json_t *services; /* borrowed: name → definition (app/services.h), checked; or NULL */
     enum host_network network;
-    int64_t wait_ms;          /* ?wait / body wait: how long the caller would wait; -1 = not asked */
+    int64_t wait_ms; /* ?wait / body wait: how long the caller would wait; -1 = not asked */
 
     /* The claim of store_idempotency_begin that this create works for, or NULL (set by the API layer;
      * borrowed): what a crash cuts short is then neither lost nor made twice. */
@@ -94,10 +97,12 @@ int sandbox_by_name(struct sandboxes *sandboxes, const struct principal *princip
 
 struct sandbox_filter {
     const char *state, *template_id, *search, *workspace_id, *project_id, *external_workspace_id,
-        *external_user_id, *external_project_id; /* NULL = any; search: substring of name, id or slug */
-    json_t *tags;          /* object: every pair must match; array of strings: every one must be there; or NULL */
+        *external_user_id,
+        *external_project_id; /* NULL = any; search: substring of name, id or slug */
+    json_t *
+        tags; /* object: every pair must match; array of strings: every one must be there; or NULL */
     bool include_destroyed; /* default: destroyed ones only when state asks for them */
-    int64_t page, limit;   /* from 1 */
+    int64_t page, limit;    /* from 1 */
 };
 
 /* {"data":[…],"meta":{page,limit,total,total_pages,has_next_page,state_counts,reserved_memory_mb},
@@ -140,9 +145,9 @@ int sandbox_usage(struct sandboxes *sandboxes, const struct principal *principal
 struct sandbox_use {
     char id[ID_SIZE];
     char agent_socket[HOST_SOCKET_PATH_SIZE];
-    char workdir[256];     /* the template's, such as "/workspace" */
-    json_t *env;           /* object of strings: template's and sandbox's variables; new reference */
-    void *sandbox;         /* internal */
+    char workdir[256]; /* the template's, such as "/workspace" */
+    json_t *env;       /* object of strings: template's and sandbox's variables; new reference */
+    void *sandbox;     /* internal */
 };
 
 /* ERR_NOT_RUNNING, or ERR_STARTING while provisioning or resuming: then waits up to wait_ms first. */
@@ -177,12 +182,15 @@ void sandbox_touch(struct sandboxes *sandboxes, const char *id);
 /* Resumes a paused sandbox on behalf of whoever reached it (auto_resume); returns at once when it runs. */
 int sandbox_wake(struct sandboxes *sandboxes, const char *id, struct error *err);
 
-/* The app's record (JSON object or NULL: none), kept with the sandbox: command, port, workdir, paths. Sets are
- * written to the store before they return. */
-int sandbox_get_app(struct sandboxes *sandboxes, const char *id, json_t **ret_app, struct error *err);
+/* The app's record (JSON object or NULL: none), kept with the sandbox: command, port, workdir, paths; or
+ * {"auto_start": true} of one that was asked for and never started. New references to objects that are shared:
+ * not to be changed. Sets copy what they are given and are in the store when they return. */
+int sandbox_get_app(struct sandboxes *sandboxes, const char *id, json_t **ret_app,
+                    struct error *err);
 int sandbox_set_app(struct sandboxes *sandboxes, const char *id, json_t *app, struct error *err);
 
-/* Services: an object of name → {command, cwd, env, user, id}. set with spec NULL removes one. */
+/* Services: an object of name → definition, {} when there are none. set with spec NULL removes one. */
+enum { SANDBOX_SERVICES_MAX = 64 };
 int sandbox_get_services(struct sandboxes *sandboxes, const char *id, json_t **ret_services,
                          struct error *err);
 int sandbox_set_service(struct sandboxes *sandboxes, const char *id, const char *name, json_t *spec,
@@ -192,16 +200,27 @@ int sandbox_set_service(struct sandboxes *sandboxes, const char *id, const char 
 int sandbox_keep(struct sandboxes *sandboxes, const struct principal *principal, const char *id,
                  struct error *err);
 
-/* Called in a thread of its own choosing after a sandbox's processes were started: created is true for a new
- * sandbox (auto_start, services of the request), false when it came back on its kept files. One listener. */
-void sandboxes_on_start(struct sandboxes *sandboxes,
-                        void (*on_start)(void *context, const char *tenant_id, const char *id, bool created),
+/*
+ * Called after the processes of a sandbox that has an app or services were started, however that came about:
+ * created is true for a new sandbox (auto_start, services of the request), false when it came back on its kept
+ * files; not when it was thawed. In one of a few threads that may block; calls for different sandboxes run side
+ * by side. A call that a crash or the end of this process cut short is made again when it runs again, so
+ * that some of the work may be done already. One listener; NULL takes it away and returns when no call is
+ * under way (make them end soon first). Must be gone before sandboxes_close.
+ */
+typedef void sandbox_start_listener(void *context, const char *tenant_id, const char *id,
+                                    bool created);
+void sandboxes_on_start(struct sandboxes *sandboxes, sandbox_start_listener *on_start,
                         void *context);
+
+/* The port that the gateway listens on, where settings leave it to the kernel; for the URLs in objects. */
+void sandboxes_gateway_port(struct sandboxes *sandboxes, int port);
 
 /* For /metrics and /health. */
 struct sandbox_counts {
     int64_t by_state[SANDBOX_STATE_COUNT];
-    int64_t created_total, create_failed_total, destroyed_total, timeouts_total, ended_by_itself_total;
+    int64_t created_total, create_failed_total, destroyed_total, timeouts_total,
+        ended_by_itself_total;
     bool host_connected; /* as sandboxes_host_connected */
 };
 

@@ -24,9 +24,8 @@ static struct sandboxes *allocate(const struct settings *settings, struct store 
     sandboxes->host = host;
     sandboxes->catalogue = catalogue;
     atomic_init(&sandboxes->sequence, 1);
-    const char *colon = strrchr(settings->gateway, ':');
-    snprintf(sandboxes->gateway_port, sizeof(sandboxes->gateway_port), "%.5s",
-             colon ? colon + 1 : settings->gateway);
+    starts_init(&sandboxes->starts);
+    pthread_rwlock_init(&sandboxes->views_lock, NULL);
     pthread_rwlock_init(&sandboxes->registry_lock, NULL);
     pthread_mutex_init(&sandboxes->host_mutex, NULL);
     pthread_mutex_init(&sandboxes->timer_mutex, NULL);
@@ -106,6 +105,7 @@ struct sandboxes *sandboxes_close(struct sandboxes *sandboxes)
     sandboxes->closing = true;
     timers_stop(sandboxes);
     watch_stop(sandboxes);
+    starts_close(&sandboxes->starts);
     registry_clear(sandboxes);
     free(sandboxes->claims);
     close_fd(sandboxes->watch_wake_fd);
@@ -113,9 +113,15 @@ struct sandboxes *sandboxes_close(struct sandboxes *sandboxes)
     pthread_cond_destroy(&sandboxes->first_round);
     pthread_mutex_destroy(&sandboxes->timer_mutex);
     pthread_mutex_destroy(&sandboxes->host_mutex);
+    pthread_rwlock_destroy(&sandboxes->views_lock);
     pthread_rwlock_destroy(&sandboxes->registry_lock);
     free(sandboxes);
     return NULL;
+}
+
+void sandboxes_gateway_port(struct sandboxes *sandboxes, int port)
+{
+    atomic_store(&sandboxes->gateway_port, port);
 }
 
 bool sandboxes_host_connected(const struct sandboxes *sandboxes)

@@ -31,6 +31,9 @@ static const char *const known[] = {
     "idle_timeout_sec",
     "persistent",
     "always_on",
+    "auto_resume",
+    "auto_start",
+    "services", /* spec.services: checked by those who run them */
     "network",
     "env",
     "metadata",
@@ -57,22 +60,13 @@ static const char *const harmless[] = {
 
 /* Documented members that this version cannot honour: an empty value asks for nothing. */
 static const char *const unsupported[] = {
-    "auto_start",
-    "snapshot_id",
-    "database",
-    "github_repo_url",
-    "github_branch",
-    "github_clone_path",
-    "branch",
-    "clone_path",
-    "services",
-    "setup_file",
-    "entrypoint",
-    "environment",
-    "environment_id",
-    "readiness_probe",
-    "environment_version",
-    "restore_from_snapshot",
+    "snapshot_id",         "database",
+    "github_repo_url",     "github_branch",
+    "github_clone_path",   "branch",
+    "clone_path",          "setup_file",
+    "entrypoint",          "environment",
+    "environment_id",      "readiness_probe",
+    "environment_version", "restore_from_snapshot",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -216,7 +210,9 @@ static int parse_life(const struct settings *settings, json_t *request, struct s
         field_read_int(request, "idle_timeout_sec", 0, TIMEOUT_MAX_SEC, &spec->idle_timeout_sec,
                        err) < 0 ||
         field_read_bool(request, "persistent", &spec->persistent, err) < 0 ||
-        field_read_bool(request, "always_on", &spec->always_on, err) < 0) {
+        field_read_bool(request, "always_on", &spec->always_on, err) < 0 ||
+        field_read_bool(request, "auto_resume", &spec->auto_resume, err) < 0 ||
+        field_read_bool(request, "auto_start", &spec->auto_start, err) < 0) {
         return -1;
     }
     const char *network = "egress";

@@ -26,7 +26,7 @@ int64_t sandbox_deadline_ms(const struct sandbox *sandbox, const char **ret_sour
         deadline_ms = sandbox->timer_started_ms + record->timeout_sec * 1000;
     }
     if (record->idle_timeout_sec > 0 && sandbox->uses == 0) {
-        int64_t idle_ms = sandbox->last_activity_ms + record->idle_timeout_sec * 1000;
+        int64_t idle_ms = sandbox_last_activity_ms(sandbox) + record->idle_timeout_sec * 1000;
         if (idle_ms < deadline_ms) {
             deadline_ms = idle_ms;
             *ret_source = "idle_timeout";

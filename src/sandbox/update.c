@@ -10,10 +10,15 @@ enum { TIMEOUT_MAX_SEC = 86400 };
 
 static int check_members(json_t *changes, struct error *err)
 {
-    static const char *const known[] = {"name",        "slug",
-                                        "tags",        "metadata",
-                                        "always_on",   "agent_session_id",
-                                        "timeout_sec", "idle_timeout_sec"};
+    static const char *const known[] = {"name",
+                                        "slug",
+                                        "tags",
+                                        "metadata",
+                                        "always_on",
+                                        "auto_resume",
+                                        "timeout_sec",
+                                        "idle_timeout_sec",
+                                        "agent_session_id"};
     const char *key;
     json_t *value;
     json_object_foreach(changes, key, value)
@@ -25,7 +30,8 @@ static int check_members(json_t *changes, struct error *err)
         if (!found) {
             error_set_field(err, ERR_VALIDATION, key, "'%.64s' cannot be changed", key);
             return error_hint(err, "Fields that can be: name, slug, tags, metadata, "
-                                   "agent_session_id, always_on, timeout_sec, idle_timeout_sec.");
+                                   "agent_session_id, always_on, auto_resume, timeout_sec, "
+                                   "idle_timeout_sec.");
         }
     }
     return 0;
@@ -62,8 +68,9 @@ static int apply_texts(json_t *changes, struct sandbox_record *next, struct erro
 
 static int apply_clocks(json_t *changes, struct sandbox_record *next, struct error *err)
 {
-    bool always_on = next->always_on;
+    bool always_on = next->always_on, auto_resume = next->auto_resume;
     if (field_read_bool(changes, "always_on", &always_on, err) < 0 ||
+        field_read_bool(changes, "auto_resume", &auto_resume, err) < 0 ||
         field_read_int(changes, "timeout_sec", 1, TIMEOUT_MAX_SEC, &next->timeout_sec, err) < 0) {
         return -1;
     }
@@ -71,6 +78,7 @@ static int apply_clocks(json_t *changes, struct sandbox_record *next, struct err
         next->idle_timeout_sec = 0;
     }
     next->always_on = always_on;
+    next->auto_resume = auto_resume;
     int found = field_read_int(changes, "idle_timeout_sec", 0, TIMEOUT_MAX_SEC,
                                &next->idle_timeout_sec, err);
     return found < 0 ? -1 : 0;

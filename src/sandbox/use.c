@@ -7,8 +7,9 @@
 #include <string.h>
 
 enum {
-    EXPLAIN_WAIT_MS = 300
-}; /* atoll-host tells of an end shortly after the agent's socket does */
+    EXPLAIN_WAIT_MS = 300, /* atoll-host tells of an end shortly after the agent's socket does */
+    WAKE_ATTEMPTS = 3,     /* it may be paused again before it was used */
+};
 
 static struct timespec monotonic_in(int64_t ms)
 {
@@ -16,35 +17,14 @@ static struct timespec monotonic_in(int64_t ms)
     return (struct timespec){until_ms / 1000, until_ms % 1000 * 1000000};
 }
 
-static bool is_starting(const struct sandbox *sandbox)
-{
-    return sandbox->state == SANDBOX_PROVISIONING || sandbox->state == SANDBOX_RESUMING;
-}
-
 static void wait_while_starting(struct sandbox *sandbox, int64_t wait_ms)
 {
     struct timespec until = monotonic_in(wait_ms);
-    while (wait_ms > 0 && is_starting(sandbox)) {
+    while (wait_ms > 0 && sandbox_is_starting(sandbox)) {
         if (pthread_cond_timedwait(&sandbox->changed, &sandbox->mutex, &until) == ETIMEDOUT) {
             return;
         }
     }
-}
-
-/* Why commands and files are out of reach. */
-static int refuse(const struct sandbox *sandbox, struct error *err)
-{
-    const struct sandbox_record *record = &sandbox->record;
-    if (is_starting(sandbox)) {
-        return error_set(err, ERR_STARTING, 0, "sandbox is starting (%s)", record->state);
-    }
-    if (sandbox->state == SANDBOX_ERROR) {
-        error_set(err, ERR_NOT_RUNNING, 0, "sandbox must be in running state; it failed: %s",
-                  record->last_error);
-        return error_hint(err, "Delete it and create a new one.");
-    }
-    return error_set(err, ERR_NOT_RUNNING, 0, "sandbox must be in running state; it is %s",
-                     record->state);
 }
 
 /* The template's variables with the sandbox's over them; new reference. */
@@ -63,6 +43,22 @@ static json_t *environment_of(const struct sandboxes *sandboxes,
     return merged;
 }
 
+/* Waits for one that is starting, wakes one that is paused and may be. Mutex held, given up meanwhile. */
+static int await_running(struct sandboxes *sandboxes, struct sandbox *sandbox, int64_t wait_ms,
+                         struct error *err)
+{
+    wait_while_starting(sandbox, wait_ms);
+    for (int attempt = 0; attempt < WAKE_ATTEMPTS && wake_needed(sandbox); attempt++) {
+        pthread_mutex_unlock(&sandbox->mutex);
+        int result = wake_found(sandboxes, sandbox, err);
+        pthread_mutex_lock(&sandbox->mutex);
+        if (result < 0) {
+            return -1;
+        }
+    }
+    return sandbox->state == SANDBOX_RUNNING ? 0 : refuse_use(sandbox, err);
+}
+
 int sandbox_use_begin(struct sandboxes *sandboxes, const struct principal *principal,
                       const char *id, int64_t wait_ms, struct sandbox_use *ret_use,
                       struct error *err)
@@ -72,9 +68,7 @@ int sandbox_use_begin(struct sandboxes *sandboxes, const struct principal *princ
         return error_set(err, ERR_NOT_FOUND, 0, "sandbox not found");
     }
     pthread_mutex_lock(&sandbox->mutex);
-    wait_while_starting(sandbox, wait_ms);
-    if (sandbox->state != SANDBOX_RUNNING) {
-        refuse(sandbox, err);
+    if (await_running(sandboxes, sandbox, wait_ms, err) < 0) {
         pthread_mutex_unlock(&sandbox->mutex);
         sandbox_unref(sandbox);
         return -1;

@@ -64,6 +64,7 @@ static const char *const migrations[] = {
 
     /* live work: events by tenant, apps and services of a sandbox, previews, deployments, webhooks */
     "ALTER TABLE sandboxes ADD COLUMN auto_resume INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sandboxes ADD COLUMN start_pending INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE sandboxes ADD COLUMN app TEXT;"
     "ALTER TABLE sandboxes ADD COLUMN services TEXT;"
     "ALTER TABLE events ADD COLUMN tenant_id TEXT NOT NULL DEFAULT '';"

@@ -208,7 +208,7 @@ int store_sandbox_update(struct store *store, const struct sandbox_record *recor
     }
     int result = write_record(store, update_sql, record, err);
     assert(result < 0 || sqlite3_changes(store->db) == 1);
-    if (result == 0) {
+    if (result == 0 && event.type) {
         result = event_insert(store, record->tenant_id, record->id, event, err);
     }
     return store_end(store, result, err);

@@ -50,6 +50,7 @@ struct store;
     X(idle_timeout_sec)                                                                            \
     X(boot_us)                                                                                     \
     X(envd_ready_us)                                                                               \
+    X(start_pending)    /* app and services are to be started: 1 again, 2 the first time */        \
     X(processes)        /* 1: its processes are (or may be) there: running or frozen */            \
     X(files)            /* 1: it has (or may have) a disk on the host, and its name */             \
     X(runtime_ms)       /* time in state running before the current run */                         \
@@ -106,7 +107,7 @@ int store_sandbox_insert(struct store *store, const struct sandbox_record *recor
                          struct store_claim_ref claim, struct store_event event,
                          struct error *err);
 
-/* Replaces the record and adds the event in one transaction. ERR_NAME_TAKEN as above. */
+/* Replaces the record and adds the event (of type NULL: none) in one transaction. ERR_NAME_TAKEN as above. */
 int store_sandbox_update(struct store *store, const struct sandbox_record *record,
                          struct store_event event, struct error *err);
 
