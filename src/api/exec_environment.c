@@ -1,44 +1,9 @@
 #include "api/exec_request.h"
 
-#include <errno.h>
+#include "app/environment.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static const char base_path[] =
-    "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-static json_t *merged_variables(const struct exec_request *request, const struct sandbox_use *use)
-{
-    json_t *all = json_pack("{s:s,s:s}", "PATH", base_path, "LANG", "C.UTF-8");
-    if (!all || (use->env && json_object_update(all, use->env)) ||
-        (request->env && json_object_update(all, request->env))) {
-        json_decref(all);
-        return NULL;
-    }
-    return all;
-}
-
-static int fill_environment(struct exec_request *request, json_t *variables)
-{
-    request->environment = calloc(json_object_size(variables) + 1, sizeof(char *));
-    if (!request->environment) {
-        return -1;
-    }
-    size_t count = 0;
-    const char *name;
-    json_t *value;
-    json_object_foreach(variables, name, value)
-    {
-        if (json_is_string(value) &&
-            asprintf(&request->environment[count], "%s=%s", name, json_string_value(value)) < 0) {
-            request->environment[count] = NULL;
-            return -1;
-        }
-        count += json_is_string(value) ? 1 : 0;
-    }
-    return 0;
-}
 
 /* Is all of it small enough for the one frame that starts a command? */
 static int check_total(const struct exec_request *request, struct error *err)
@@ -79,11 +44,9 @@ static int resolve_cwd(struct exec_request *request, const struct sandbox_use *u
 int exec_request_resolve(struct exec_request *request, const struct sandbox_use *use,
                          struct error *err)
 {
-    json_t *variables = merged_variables(request, use);
-    int failed = !variables || fill_environment(request, variables);
-    json_decref(variables);
-    if (failed) {
-        return error_set(err, ERR_INTERNAL, ENOMEM, "make a command's environment");
+    request->environment = environment_make(use, request->env, err);
+    if (!request->environment) {
+        return -1;
     }
     return check_total(request, err) || resolve_cwd(request, use, err) ? -1 : 0;
 }

@@ -2,6 +2,7 @@
 
 #include "api/base64.h"
 #include "api/body_fields.h"
+#include "app/environment.h"
 #include "base/cleanup.h"
 
 #include <stdlib.h>
@@ -14,6 +15,9 @@ enum {
     COMMANDS_TIMEOUT_DEFAULT_MS = 60 * 1000,
     USER_MAX_BYTES = 64,
 };
+
+/* A job may run for long, but not so long that its end cannot be told in milliseconds. */
+static const int64_t job_timeout_max_ms = 30LL * 86400 * 1000;
 
 /* --- the argument vector --- */
 
@@ -79,6 +83,7 @@ static int shell_arguments(struct exec_request *request, const char *command, co
     }
     request->arguments[0] = "/bin/bash";
     request->arguments[1] = "-c";
+    request->typed = command;
     return add_argument(request, 2, command, field, err);
 }
 
@@ -147,6 +152,10 @@ static int parse_times(json_t *body, enum exec_form form, struct exec_request *r
     int64_t max_ms = form == EXEC_FORM_COMMANDS ? COMMANDS_TIMEOUT_MAX_MS : EXEC_TIMEOUT_MAX_MS;
     request->timeout_ms =
         form == EXEC_FORM_COMMANDS ? COMMANDS_TIMEOUT_DEFAULT_MS : EXEC_TIMEOUT_DEFAULT_MS;
+    if (request->detached) {
+        max_ms = job_timeout_max_ms;
+        request->timeout_ms = 0;
+    }
     if (parse_timeout(body, "timeout", 1000, max_ms, &request->timeout_ms, err) ||
         parse_timeout(body, "timeout_seconds", 1000, max_ms, &request->timeout_ms, err) ||
         parse_timeout(body, "timeoutMs", 1, max_ms, &request->timeout_ms, err) ||
@@ -190,7 +199,8 @@ static int parse_cwd(json_t *body, struct exec_request *request, struct error *e
 
 static int check_cwd(const struct exec_request *request, enum exec_form form, struct error *err)
 {
-    if (form != EXEC_FORM_COMMANDS && request->cwd[0] && request->cwd[0] != '/') {
+    bool may_be_relative = form == EXEC_FORM_COMMANDS || form == EXEC_FORM_JOB;
+    if (!may_be_relative && request->cwd[0] && request->cwd[0] != '/') {
         return error_set_field(err, ERR_VALIDATION, "cwd", "cwd must be an absolute path");
     }
     return 0;
@@ -260,20 +270,66 @@ static int parse_env(json_t *body, struct exec_request *request, struct error *e
     return 0;
 }
 
-/* What makes a command a detached one, which outlives the request. */
-static int refuse_detached(json_t *body, enum exec_form form, struct error *err)
+static bool is_said(json_t *body, const char *name)
 {
-    static const char *const names[] = {"detached", "detach", "background", "tty",
-                                        "name",     "sudo",   "user"};
-    size_t count = form == EXEC_FORM_COMMANDS ? sizeof(names) / sizeof(names[0]) : 4;
-    for (size_t i = 0; i < count; i++) {
-        json_t *value = body_member(body, names[i]);
-        if (value && !json_is_false(value)) {
-            error_set_field(err, ERR_VALIDATION, names[i],
-                            "%s (a detached or terminal command) is not supported by this version",
-                            names[i]);
-            return error_hint(err, "Start it in the background: 'nohup COMMAND >/tmp/log 2>&1 &'.");
-        }
+    json_t *value = body_member(body, name);
+    return value && !json_is_false(value);
+}
+
+/* What makes a command a detached one, which outlives the request. */
+static int parse_detached(json_t *body, enum exec_form form, struct exec_request *request,
+                          struct error *err)
+{
+    bool detached, detach, background, tty;
+    if (body_bool(body, "detached", false, &detached, err) ||
+        body_bool(body, "detach", false, &detach, err) ||
+        body_bool(body, "background", false, &background, err) ||
+        body_bool(body, "tty", false, &tty, err)) {
+        return -1;
+    }
+    if (tty) {
+        error_set_field(err, ERR_VALIDATION, "tty", "tty is for terminals");
+        return error_hint(err, "Open one with POST /sandboxes/{id}/terminal.");
+    }
+    request->detached = form == EXEC_FORM_JOB || detached || detach || background;
+    if (form == EXEC_FORM_COMMANDS) {
+        request->detached |=
+            is_said(body, "name") || is_said(body, "sudo") || is_said(body, "user");
+    }
+    if (request->detached && form == EXEC_FORM_RUN) {
+        error_set_field(err, ERR_VALIDATION,
+                        detached ? "detached"
+                        : detach ? "detach"
+                                 : "background",
+                        "a command of a run cannot be detached");
+        return error_hint(err, "Create a sandbox, then POST /sandboxes/{id}/processes.");
+    }
+    return 0;
+}
+
+/* What only jobs have. */
+static int parse_job(json_t *body, struct exec_request *request, struct error *err)
+{
+    bool sudo;
+    if (!request->detached) {
+        return 0;
+    }
+    if (body_string(body, "name", &request->name, err) ||
+        body_bool(body, "sudo", false, &sudo, err)) {
+        return -1;
+    }
+    if (request->name && (!request->name[0] || strlen(request->name) >= AGENT_NAME_SIZE)) {
+        return error_set_field(err, ERR_VALIDATION, "name", "name must be 1 to %d bytes",
+                               AGENT_NAME_SIZE - 1);
+    }
+    if (sudo && request->user && strcmp(request->user, "root") != 0) {
+        return error_set_field(err, ERR_VALIDATION, "sudo",
+                               "sudo runs it as root: do not name another user");
+    }
+    request->user = sudo ? "root" : request->user;
+    if (request->input_length > AGENT_INPUT_MAX_BYTES) {
+        return error_set_field(err, ERR_VALIDATION, "stdin", "stdin is longer than %d bytes",
+                               AGENT_INPUT_MAX_BYTES);
     }
     return 0;
 }
@@ -301,10 +357,11 @@ static int check_commands_limits(json_t *body, const struct exec_request *reques
 int exec_request_parse(json_t *body, enum exec_form form, struct exec_request *request,
                        struct error *err)
 {
-    if (refuse_detached(body, form, err) || parse_arguments(body, request, err) ||
+    if (parse_detached(body, form, request, err) || parse_arguments(body, request, err) ||
         parse_times(body, form, request, err) || parse_cwd(body, request, err) ||
         check_cwd(request, form, err) || parse_user(body, request, err) ||
-        parse_input(body, request, err) || parse_env(body, request, err)) {
+        parse_input(body, request, err) || parse_env(body, request, err) ||
+        parse_job(body, request, err)) {
         return -1;
     }
     return form == EXEC_FORM_COMMANDS ? check_commands_limits(body, request, err) : 0;
@@ -314,9 +371,6 @@ void exec_request_free(struct exec_request *request)
 {
     free(request->arguments);
     free(request->input);
-    for (char **variable = request->environment; variable && *variable; variable++) {
-        free(*variable);
-    }
-    free(request->environment);
+    environment_free(request->environment);
     *request = (struct exec_request){0};
 }

@@ -26,22 +26,26 @@ enum exec_form {
     EXEC_FORM_EXEC,     /* POST …/exec and …/exec/stream */
     EXEC_FORM_RUN,      /* the command's part of POST /sandboxes/run: wait is not ours to read */
     EXEC_FORM_COMMANDS, /* POST …/commands: narrower limits, cwd may be relative */
+    EXEC_FORM_JOB,      /* POST …/processes: always detached */
 };
 
 struct exec_request {
     const char **arguments;   /* NULL-terminated array of our own, strings borrowed from the body */
     char **environment;       /* NULL-terminated, our own; filled by exec_request_resolve */
     char cwd[AGENT_PATH_MAX]; /* "" until resolved when the request names none */
+    const char *typed;        /* the command as it was typed when a shell runs it, else NULL */
     const char *user;         /* or NULL */
+    const char *name;         /* of a job, or NULL */
     unsigned char *input;     /* our own; NULL when none */
     size_t input_length;
-    bool open_stdin; /* more input comes by POST …/exec/{exec_id}/stdin */
-    int64_t timeout_ms;
-    int64_t wait_ms; /* how long to wait for a sandbox that is starting */
-    json_t *env;     /* borrowed from the body, or NULL */
+    bool open_stdin;    /* more input comes by POST …/exec/{exec_id}/stdin */
+    bool detached;      /* it is to outlive the request, as a job */
+    int64_t timeout_ms; /* of jobs: 0 = none */
+    int64_t wait_ms;    /* how long to wait for a sandbox that is starting */
+    json_t *env;        /* borrowed from the body, or NULL */
 };
 
-/* Checks the body and fills *request (zeroed by the caller). The body must outlive it. -1 with err that
+/* Checks the body and fills *request (zeroed by the caller). Only EXEC and COMMANDS may turn out detached. The body must outlive it. -1 with err that
  * names the field; exec_request_free is due in both cases. */
 int exec_request_parse(json_t *body, enum exec_form form, struct exec_request *request,
                        struct error *err);

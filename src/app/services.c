@@ -209,9 +209,9 @@ int service_define(json_t *body, const char **ret_name, json_t **ret_spec, struc
 
 /* --- starting --- */
 
-/* What people are shown: the words with blanks between them. */
-static void show_command(json_t *command, char text[AGENT_PATH_MAX])
+void service_show_command(json_t *spec, char text[AGENT_PATH_MAX])
 {
+    json_t *command = json_object_get(spec, "command");
     size_t length = 0;
     size_t i;
     json_t *word;
@@ -253,7 +253,7 @@ int service_start(const struct settings *settings, const struct sandbox_use *use
     const char *arguments[WORDS_MAX + 1] = {NULL};
     char shown[AGENT_PATH_MAX], id[ID_SIZE];
     fill_arguments(command, arguments);
-    show_command(command, shown);
+    service_show_command(spec, shown);
     if (!arguments[0]) {
         return error_set(err, ERR_VALIDATION, 0, "service %s has no command", name);
     }
@@ -278,6 +278,24 @@ int service_start(const struct settings *settings, const struct sandbox_use *use
     };
     int result = session_start(use->agent_socket, &start, ret_session, err);
     environment_free(environment);
+    return result;
+}
+
+int service_set_stopped(struct sandboxes *sandboxes, const char *sandbox_id, const char *name,
+                        bool stopped, struct error *err)
+{
+    json_t *services = NULL;
+    if (sandbox_get_services(sandboxes, sandbox_id, &services, err)) {
+        return -1;
+    }
+    json_t *spec = json_deep_copy(json_object_get(services, name));
+    json_decref(services);
+    int result = 0;
+    if (spec && json_is_true(json_object_get(spec, "stopped")) != stopped) {
+        json_object_set_new(spec, "stopped", json_boolean(stopped));
+        result = sandbox_set_service(sandboxes, sandbox_id, name, spec, err);
+    }
+    json_decref(spec);
     return result;
 }
 

@@ -22,9 +22,16 @@
  * refused. */
 int service_define(json_t *body, const char **ret_name, json_t **ret_spec, struct error *err);
 
+/* What people are shown: the command as it was typed, or its words with blanks between them. */
+void service_show_command(json_t *spec, char text[AGENT_PATH_MAX]);
+
 /* Starts the job of a definition. ERR_NAME_TAKEN: it runs; ERR_JOB_LIMIT; and as session_start. */
 int service_start(const struct settings *settings, const struct sandbox_use *use, const char *name,
                   json_t *spec, struct session *ret_session, struct error *err);
+
+/* Notes in its definition whether it is to come back. A name without a definition is left alone. */
+int service_set_stopped(struct sandboxes *sandboxes, const char *sandbox_id, const char *name,
+                        bool stopped, struct error *err);
 
 /* Starts every service of the sandbox that is not stopped and does not run; failures are logged. For
  * sandboxes_on_start. */

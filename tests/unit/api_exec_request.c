@@ -78,8 +78,13 @@ static void bad_fields_are_named(void)
     check_refused("{'command':'a','wait':'yes'}", EXEC_FORM_EXEC, ERR_VALIDATION, "wait");
     check_refused("{'command':'a','wait_timeout_ms':120001}", EXEC_FORM_EXEC, ERR_VALIDATION,
                   "wait_timeout_ms");
-    check_refused("{'command':'a','detached':true}", EXEC_FORM_EXEC, ERR_VALIDATION, "detached");
-    check_refused("{'command':'a','sudo':true}", EXEC_FORM_COMMANDS, ERR_VALIDATION, "sudo");
+    check_refused("{'command':'a','detached':true}", EXEC_FORM_RUN, ERR_VALIDATION, "detached");
+    check_refused("{'command':'a','detached':'yes'}", EXEC_FORM_EXEC, ERR_VALIDATION, "detached");
+    check_refused("{'command':'a','tty':true}", EXEC_FORM_EXEC, ERR_VALIDATION, "tty");
+    check_refused("{'command':'a','sudo':1}", EXEC_FORM_COMMANDS, ERR_VALIDATION, "sudo");
+    check_refused("{'command':'a','name':''}", EXEC_FORM_JOB, ERR_VALIDATION, "name");
+    check_refused("{'command':'a','sudo':true,'user':'sandbox'}", EXEC_FORM_JOB, ERR_VALIDATION,
+                  "sudo");
     check_refused("{'command':['a']}", EXEC_FORM_COMMANDS, ERR_VALIDATION, "command");
 }
 
@@ -104,6 +109,11 @@ static void timeouts_have_names_units_and_limits(void)
     check_timeout("{'command':'a','timeout_ms':1}", EXEC_FORM_EXEC, 1);
     check_timeout("{'command':'a','timeoutMs':1500}", EXEC_FORM_EXEC, 1500);
     check_timeout("{'command':'a','timeout_seconds':600}", EXEC_FORM_COMMANDS, 600000);
+    check_timeout("{'command':'a'}", EXEC_FORM_JOB, 0);
+    check_timeout("{'command':'a','detached':true}", EXEC_FORM_EXEC, 0);
+    check_timeout("{'command':'a','timeout':2592000}", EXEC_FORM_JOB, 2592000000);
+    check_refused("{'command':'a','timeout':2592001}", EXEC_FORM_JOB, ERR_TIMEOUT_TOO_LONG,
+                  "timeout");
     check_refused("{'command':'a','timeout':86401}", EXEC_FORM_EXEC, ERR_TIMEOUT_TOO_LONG,
                   "timeout");
     check_refused("{'command':'a','timeout_seconds':601}", EXEC_FORM_COMMANDS, ERR_TIMEOUT_TOO_LONG,
@@ -128,6 +138,31 @@ static void waiting_is_asked_for(void)
     CHECK_INT(request.wait_ms, 0);
     exec_request_free(&request);
     json_decref(body);
+}
+
+static void check_detached(const char *text, enum exec_form form, bool wanted)
+{
+    struct exec_request request;
+    struct error err;
+    json_t *body;
+    CHECK_INT(parse(text, form, &request, &body, &err), 0);
+    CHECK_INT(request.detached, wanted);
+    exec_request_free(&request);
+    json_decref(body);
+}
+
+static void commands_are_detached_in_many_words(void)
+{
+    check_detached("{'command':'a'}", EXEC_FORM_EXEC, false);
+    check_detached("{'cmd':'a','args':[],'detached':true}", EXEC_FORM_EXEC, true);
+    check_detached("{'command':'a','detach':true}", EXEC_FORM_EXEC, true);
+    check_detached("{'command':'a','background':true}", EXEC_FORM_EXEC, true);
+    check_detached("{'command':'a','user':'sandbox'}", EXEC_FORM_EXEC, false);
+    check_detached("{'command':'a'}", EXEC_FORM_COMMANDS, false);
+    check_detached("{'command':'a','sudo':false}", EXEC_FORM_COMMANDS, false);
+    check_detached("{'command':'a','user':'sandbox'}", EXEC_FORM_COMMANDS, true);
+    check_detached("{'command':'a','name':'web'}", EXEC_FORM_COMMANDS, true);
+    check_detached("{'command':'a'}", EXEC_FORM_JOB, true);
 }
 
 static bool has_variable(const struct exec_request *request, const char *wanted)
@@ -165,6 +200,7 @@ static const struct check_case cases[] = {
     {"bad fields are named", bad_fields_are_named},
     {"timeouts have names, units and limits", timeouts_have_names_units_and_limits},
     {"waiting is asked for", waiting_is_asked_for},
+    {"commands are detached in many words", commands_are_detached_in_many_words},
     {"the sandbox completes a request", the_sandbox_completes_a_request},
 };
 
