@@ -269,8 +269,15 @@ static int wait_for_start(struct exec_stream *stream, struct error *err)
 static int stream_start(struct exec_stream *stream, struct request *request, struct error *err)
 {
     struct api *api = api_of(request);
-    if (exec_request_parse(request_json(request), EXEC_FORM_EXEC, &stream->parsed, err) ||
-        sandbox_use_begin(api->sandboxes, request_principal(request), request_param(request, "id"),
+    if (exec_request_parse(request_json(request), EXEC_FORM_EXEC, &stream->parsed, err)) {
+        return -1;
+    }
+    if (stream->parsed.detached) {
+        error_set_field(err, ERR_VALIDATION, "detached",
+                        "a detached command has no stream of its own");
+        return error_hint(err, "POST …/processes, then GET …/processes/{process_id}/stream.");
+    }
+    if (sandbox_use_begin(api->sandboxes, request_principal(request), request_param(request, "id"),
                           stream->parsed.wait_ms, &stream->use, err)) {
         return -1;
     }
