@@ -33,6 +33,7 @@ extern const struct route api_sandbox_routes[];
 extern const struct route api_exec_routes[];
 extern const struct route api_process_routes[];
 extern const struct route api_sandbox_service_routes[];
+extern const struct route api_app_routes[];
 extern const struct route api_file_routes[];
 extern const struct route api_template_routes[];
 extern const struct route api_key_routes[];

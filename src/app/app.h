@@ -28,7 +28,7 @@ struct apps *apps_open(const struct settings *settings, struct sandboxes *sandbo
                        struct hostclient *host, const struct catalogue *catalogue,
                        struct events *events, struct error *err);
 
-/* Call when sandboxes no longer call back (after sandboxes_close). Accepts NULL; returns NULL. */
+/* Before sandboxes_close: waits for starts that are under way. Accepts NULL; returns NULL. */
 struct apps *apps_close(struct apps *apps);
 
 /* expose is called whenever an app with a port is started, before anybody waits for it, by whoever starts it. At

@@ -19,30 +19,50 @@ static json_t *first_plan(struct apps *apps, const struct sandbox_use *use, stru
     return plan_make(apps, use, request, err);
 }
 
-static void start_app(struct apps *apps, const struct sandbox_use *use, const char *tenant_id,
-                      bool created)
+/* What to launch, or NULL: nothing (err.code 0), or nothing that could be. */
+static json_t *pending_plan(struct apps *apps, const struct sandbox_use *use, json_t *record,
+                            struct error *err)
+{
+    struct session session;
+    enum app_phase phase;
+    if (json_is_true(json_object_get(record, "stopped"))) {
+        return NULL;
+    }
+    if (!plan_text(record, "start_command")) {
+        return first_plan(apps, use, err);
+    }
+    /* A call that is made again finds what the first one started. */
+    if (app_phase_of(use, record, &phase, &session, err) < 0 || phase != APP_GONE) {
+        return NULL;
+    }
+    json_t *plan = json_deep_copy(record);
+    json_object_set_new(plan, "install", json_false());
+    return plan;
+}
+
+static void start_app(struct apps *apps, const struct sandbox_use *use, const char *tenant_id)
 {
     struct error err = {0};
     auto_json json_t *record = NULL;
-    if (sandbox_get_app(apps->sandboxes, use->id, &record, &err) < 0 || !record ||
-        json_is_true(json_object_get(record, "stopped"))) {
+    if (sandbox_get_app(apps->sandboxes, use->id, &record, &err) < 0 || !record) {
         return;
     }
-    auto_json json_t *plan = created ? first_plan(apps, use, &err) : json_deep_copy(record);
-    if (plan && !created) {
-        json_object_set_new(plan, "install", json_false());
+    auto_json json_t *plan = pending_plan(apps, use, record, &err);
+    if (!plan && err.code == ERR_NONE) {
+        return;
     }
     if (!plan || app_launch(apps, use, tenant_id, plan, &err) < 0) {
         log_warn("app.not_started", "sandbox=%s error=\"%s\"", use->id, err.message);
         app_tell(apps, tenant_id, use->id, "sandbox.app.failed", plan ? plan : record);
         return;
     }
-    log_info("app.started", "sandbox=%s created=%d", use->id, created);
+    log_info("app.started", "sandbox=%s", use->id);
 }
 
 static void on_start(void *context, const char *tenant_id, const char *id, bool created)
 {
     struct apps *apps = context;
+    (void)created; /* the record says what is to be done, also when a call is made again */
     struct error err = {0};
     struct principal principal = {0};
     struct sandbox_use use;
@@ -52,7 +72,7 @@ static void on_start(void *context, const char *tenant_id, const char *id, bool 
         return;
     }
     services_start_all(apps->settings, apps->sandboxes, &use);
-    start_app(apps, &use, tenant_id, created);
+    start_app(apps, &use, tenant_id);
     sandbox_use_end(apps->sandboxes, &use);
 }
 
@@ -83,6 +103,7 @@ struct apps *apps_open(const struct settings *settings, struct sandboxes *sandbo
 struct apps *apps_close(struct apps *apps)
 {
     if (apps) {
+        sandboxes_on_start(apps->sandboxes, NULL, NULL);
         for (size_t i = 0; i < APP_LOCKS; i++) {
             pthread_mutex_destroy(&apps->locks[i]);
         }
