@@ -36,6 +36,8 @@ extern const struct route api_sandbox_service_routes[];
 extern const struct route api_app_routes[];
 extern const struct route api_file_routes[];
 extern const struct route api_template_routes[];
+extern const struct route api_event_routes[];
+extern const struct route api_ticket_routes[];
 extern const struct route api_key_routes[];
 extern const struct route api_service_routes[]; /* health, metrics, openapi */
 

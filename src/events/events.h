@@ -74,13 +74,18 @@ struct subscription *events_subscribe(struct events *events, const struct events
                                       struct error *err);
 struct subscription *events_unsubscribe(struct subscription *subscription);
 
+/* The sandbox that it follows is known to be in that state, whether or not an event says so. */
+void events_assume_state(struct subscription *subscription, const char *state);
+
 /* The cursor behind all that was read or passed over so far, also when nothing was told. */
 void events_position(const struct subscription *subscription, char text[48]);
 
 /* The next event, waiting until wait_ms passed or the peer of cancel_fd hung up. 1, 0 time passed, -1:
  * ERR_CANCELLED, ERR_SHUTTING_DOWN, or ERR_CONFLICT: events were lost (live ones, because the reader fell behind
  * the ring or was away too long; or stored ones older than what is kept; field says
- * "live" or "stored"). Told once; go on reading. */
+ * "live" or "stored"). Told once; go on reading.
+ * A subscription to one sandbox ends when all is told of one that is destroyed (ERR_NOT_FOUND) or failed
+ * (ERR_NOT_RUNNING), whatever types were asked for. */
 int events_next(struct subscription *subscription, int cancel_fd, int64_t wait_ms,
                 struct event *ret_event, struct error *err);
 

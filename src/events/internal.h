@@ -78,6 +78,7 @@ struct subscription {
     uint64_t position;           /* in the ring, when not catching up */
     bool is_catching_up;         /* reads the store */
     bool lost_stored, lost_live; /* to be told */
+    enum error_code ended;       /* of one sandbox: its life is over; ERR_NONE: not */
     struct stored_events page;
     size_t page_next;
 

@@ -114,12 +114,22 @@ void events_position(const struct subscription *subscription, char text[CURSOR_S
     cursor_print(&subscription->at, text);
 }
 
+void events_assume_state(struct subscription *subscription, const char *state)
+{
+    bool destroyed = strcmp(state, "destroyed") == 0, failed = strcmp(state, "error") == 0;
+    subscription->ended = destroyed ? ERR_NOT_FOUND : failed ? ERR_NOT_RUNNING : ERR_NONE;
+}
+
 /* Makes it what is told next, under those of its names that were asked for. The row's data is taken. False:
  * under none. */
 static bool take_current(struct subscription *subscription, const struct entry *entry)
 {
     json_decref(subscription->current.data);
     subscription->current = *entry;
+    const char *state = json_string_value(json_object_get(entry->data, "state"));
+    if (state && *subscription->sandbox_id && strcmp(entry->type, "state_changed") == 0) {
+        events_assume_state(subscription, state);
+    }
     const char *names[EVENT_NAMES_MAX];
     size_t count = event_names(subscription->current.type, entry->data, names);
     subscription->name_count = subscription->name_next = 0;
@@ -303,6 +313,10 @@ int events_next(struct subscription *subscription, int cancel_fd, int64_t wait_m
         }
         if (subscription->lost_live || subscription->is_catching_up) {
             continue;
+        }
+        if (subscription->ended) {
+            return error_set(err, subscription->ended, 0, "the sandbox %s",
+                             subscription->ended == ERR_NOT_FOUND ? "is destroyed" : "failed");
         }
         int64_t left_ms = until_ms - clock_monotonic_ms();
         if (left_ms <= 0) {

@@ -154,7 +154,7 @@ struct sse_event {
 };
 
 /* next fills *ret_event and returns 1; 0 ends the stream; it may return 2 for "nothing yet", which sends
- * a ": keepalive" comment. At most 1 MiB an event. destroy frees context. */
+ * a ": keepalive" comment, with ret_event->id when that is set. At most 1 MiB an event. destroy frees context. */
 void respond_sse(struct request *request, int (*next)(void *context, struct sse_event *ret_event),
                  void (*destroy)(void *context), void *context);
 

@@ -37,6 +37,14 @@ static int write_event(struct event_source *source, struct sse_event *event)
     return failed ? -1 : 0;
 }
 
+/* A comment, and where the client is now: a block without data moves its Last-Event-ID and nothing else. */
+static int write_nothing_yet(struct event_source *source, const char *id)
+{
+    return buffer_append(&source->text, ": keepalive\n", 12) ||
+           (id && buffer_printf(&source->text, "id: %s\n", id)) ||
+           buffer_append(&source->text, "\n", 1);
+}
+
 /* Returns 1 when there is text to send, 0 at the end, -1 when an event cannot be written. */
 static int refill(struct event_source *source)
 {
@@ -44,7 +52,7 @@ static int refill(struct event_source *source)
     source->text.length = source->sent = 0;
     int got = source->next(source->context, &event);
     if (got == 2) {
-        return buffer_append(&source->text, ": keepalive\n\n", 13) ? -1 : 1;
+        return write_nothing_yet(source, event.id) ? -1 : 1;
     }
     if (got != 1) {
         return got == 0 ? 0 : -1;

@@ -1,0 +1,25 @@
+/* Streams of events as SSE, and what their requests may ask for. */
+#ifndef ATOLL_API_EVENT_STREAM_H
+#define ATOLL_API_EVENT_STREAM_H
+
+#include "events/events.h"
+#include "http/http.h"
+
+/* Reads types, replay and last_event_id (or Last-Event-ID) into *ret_filter, which borrows from the request. */
+int event_stream_filter(const struct request *request, struct events_filter *ret_filter,
+                        struct error *err);
+
+/* Subscribes to the request's sandbox, the tenant's own; *ret_is_over: its life is over, so that nothing new will
+ * come, and the subscription begins at the oldest event when the filter has no cursor. NULL with err. */
+struct subscription *event_stream_of_sandbox(struct request *request, struct events_filter *filter,
+                                             bool *ret_is_over, struct error *err);
+
+/* Makes the SSE event for event: 1, 0: nothing is to be sent for it. event.data stays event's. */
+typedef int (*event_teller)(const struct event *event, struct sse_event *ret_sse);
+
+/* Answers with the stream; takes the subscription. tell NULL: each event as it is. A subscription that is over and has
+ * nothing to tell is answered with 204, which ends an EventSource's reconnecting. */
+void event_stream_respond(struct request *request, struct subscription *subscription, bool is_over,
+                          event_teller tell);
+
+#endif
