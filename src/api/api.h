@@ -34,6 +34,7 @@ extern const struct route api_exec_routes[];
 extern const struct route api_process_routes[];
 extern const struct route api_sandbox_service_routes[];
 extern const struct route api_app_routes[];
+extern const struct route api_terminal_routes[]; /* and tunnels */
 extern const struct route api_file_routes[];
 extern const struct route api_template_routes[];
 extern const struct route api_event_routes[];

@@ -26,6 +26,7 @@ struct websocket {
     unsigned char *early; /* our own copy; taken first */
     size_t early_length;
     bool peer_ended;
+    int64_t heard_ms;
     bool in_frame;
     struct wslay_frame_iocb frame;
     uint64_t frame_left;

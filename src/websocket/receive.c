@@ -32,6 +32,9 @@ static bool fill(struct websocket *websocket)
         got = recv(websocket->fd, websocket->input, sizeof(websocket->input), MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
     websocket->peer_ended = got == 0 || (got < 0 && errno != EAGAIN);
+    if (got > 0) {
+        websocket->heard_ms = clock_monotonic_ms();
+    }
     websocket->input_start = 0;
     websocket->input_end = got > 0 ? (size_t)got : 0;
     return got > 0;
@@ -53,6 +56,11 @@ ssize_t websocket_recv_bytes(uint8_t *bytes, size_t length, int flags, void *con
     memcpy(bytes, websocket->input + websocket->input_start, taken);
     websocket->input_start += taken;
     return (ssize_t)taken;
+}
+
+int64_t websocket_heard_ms(const struct websocket *websocket)
+{
+    return websocket->heard_ms;
 }
 
 /* --- frames --- */

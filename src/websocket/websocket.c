@@ -1,5 +1,6 @@
 #include "websocket/connection.h"
 
+#include "base/clock.h"
 #include "base/ids.h"
 
 #include <stdlib.h>
@@ -39,6 +40,7 @@ struct websocket *websocket_new(int fd, bool is_client, const void *early, size_
     }
     websocket->fd = fd;
     websocket->is_client = is_client;
+    websocket->heard_ms = clock_monotonic_ms();
     /* One more for the NUL that is promised behind text. */
     websocket->message = BUFFER_INIT(WEBSOCKET_MESSAGE_MAX + 1);
     pthread_mutex_init(&websocket->mutex, NULL);

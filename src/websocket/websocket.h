@@ -45,6 +45,9 @@ int websocket_send(struct websocket *websocket, enum websocket_message_type type
                    size_t length);
 int websocket_ping(struct websocket *websocket);
 
+/* Monotonic milliseconds when bytes of the peer came last (at first: when it was made), for finding dead ones. */
+int64_t websocket_heard_ms(const struct websocket *websocket);
+
 /* Sends a close frame (code, a short reason or NULL), once. Receive until CLOSE to end it in order. */
 int websocket_close(struct websocket *websocket, int code, const char *reason);
 
