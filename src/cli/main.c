@@ -1,6 +1,7 @@
 /* atoll: command line client of the HTTP API. */
 #include "cli/arguments.h"
 #include "cli/create_options.h"
+#include "cli/publish.h"
 
 #include <curl/curl.h>
 #include <signal.h>
@@ -124,6 +125,39 @@ const struct command command_table[] = {
      OPERAND_SANDBOX, NULL, command_extend},
     {"rm", "SANDBOX...", "destroy sandboxes and their files", "Example:\n  atoll rm web sbx_01k…\n",
      NULL, 1, -1, 0, OPERAND_SANDBOX, NULL, command_remove},
+    {"app", "start | stop | status | artifacts SANDBOX", "run the server that a sandbox exists for",
+     "start runs the template's install command (with --install) and start command, waits until "
+     "the\n"
+     "app answers, exposes its port and prints its URL.\n"
+     "\nExamples:\n"
+     "  atoll app start web --install\n"
+     "  atoll app start web --command 'node server.js' --port 4000\n"
+     "  atoll app status web\n",
+     app_options, 2, 2, 0, OPERAND_WORD, "start stop status artifacts", command_app},
+    {"expose", "SANDBOX [PORT]", "give a port of a sandbox a public URL and print it",
+     "Without PORT it is the app's or the template's.\n\nExample:\n  atoll expose web 3000\n", NULL,
+     1, 2, 0, OPERAND_SANDBOX, NULL, command_expose},
+    {"preview", "ls SANDBOX | create SANDBOX PORT | share SANDBOX ID | rm SANDBOX ID",
+     "manage URLs of a sandbox's ports",
+     "A preview is private unless --public is given: create and share print a URL with a token.\n"
+     "\nExamples:\n"
+     "  atoll preview create web 3000\n"
+     "  atoll preview share web prv_01k… --ttl 1h\n",
+     preview_options, 2, 3, 0, OPERAND_WORD, "ls create share rm", command_preview},
+    {"deploy", "SANDBOX NAME", "give a sandbox's app a lasting URL and print it",
+     "The sandbox's timers end, and requests wake it when it is paused.\n"
+     "\nExample:\n  atoll deploy web shop --domain shop.example.org\n",
+     deploy_options, 2, 2, 0, OPERAND_SANDBOX, NULL, command_deploy},
+    {"deployments", "ls | get ID | rm ID", "manage deployments",
+     "rm keeps the sandbox.\n\nExample:\n  atoll deployments ls\n", NULL, 1, 2, 0, OPERAND_WORD,
+     "ls get rm", command_deployments},
+    {"domain", "ls | add HOSTNAME | verify HOSTNAME | assign HOSTNAME | rm HOSTNAME",
+     "manage host names of your own",
+     "add prints what proves that the name is yours; verify looks for it.\n"
+     "\nExamples:\n"
+     "  atoll domain add shop.example.org --deployment dep_01k…\n"
+     "  atoll domain verify shop.example.org\n",
+     domain_options, 1, 2, 0, OPERAND_WORD, "ls add verify assign rm", command_domain},
     {"templates", "", "list what sandboxes can be made from",
      "Example:\n  atoll create --template python\n", templates_options, 0, 0, 0, OPERAND_NONE, NULL,
      command_templates},
