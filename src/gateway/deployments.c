@@ -1,11 +1,14 @@
 #include "gateway/deployments.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "gateway/directory_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { CLAIM_MS = 24 * 3600 * 1000 }; /* how long an Idempotency-Key counts */
 
 static struct deployment_entry *find_by_id(struct directory *directory, const char *tenant_id,
                                            const char *id)
@@ -61,10 +64,13 @@ static void replace_entry(struct directory *directory, struct deployment_entry *
 }
 
 int directory_put_deployment(struct directory *directory, struct store_deployment *deployment,
-                             struct error *err)
+                             bool is_new, struct error *err)
 {
     struct directory *changing DIRECTORY_CHANGE = directory_begin_change(directory);
     struct deployment_entry *entry = find_by_id(directory, deployment->tenant_id, deployment->id);
+    if (!entry && !is_new) {
+        return no_deployment(err);
+    }
     if (!entry && count_of(directory, deployment->tenant_id) >= DEPLOYMENTS_MAX) {
         error_set(err, ERR_CAPACITY, 0, "this tenant has %d deployments", DEPLOYMENTS_MAX);
         return error_hint(err, "Delete deployments with DELETE /deployments/{id}.");
@@ -101,6 +107,33 @@ int directory_get_deployment(struct directory *directory, const char *tenant_id,
     }
     pthread_rwlock_unlock(&directory->lock);
     return entry ? 0 : no_deployment(err);
+}
+
+static bool has_claim(const struct store_deployment *record, const char *tenant_id,
+                      const char *sandbox_id, const char *claim)
+{
+    const char *own = json_string_value(json_object_get(record->spec, "claim"));
+    return own && strcmp(own, claim) == 0 && strcmp(record->tenant_id, tenant_id) == 0 &&
+           strcmp(record->sandbox_id, sandbox_id) == 0 &&
+           record->updated_ms > clock_realtime_ms() - CLAIM_MS;
+}
+
+bool directory_deployment_of_claim(struct directory *directory, const char *tenant_id,
+                                   const char *sandbox_id, const char *claim,
+                                   struct store_deployment *ret_deployment)
+{
+    bool found = false;
+    pthread_rwlock_rdlock(&directory->lock);
+    for (struct table_node *node = table_each(&directory->deployment_ids, NULL); node && !found;
+         node = table_each(&directory->deployment_ids, node)) {
+        struct deployment_entry *entry = TABLE_ENTRY(node, struct deployment_entry, by_id);
+        found = has_claim(&entry->record, tenant_id, sandbox_id, claim);
+        if (found) {
+            copy_record(entry, ret_deployment);
+        }
+    }
+    pthread_rwlock_unlock(&directory->lock);
+    return found;
 }
 
 static int newest_first(const void *a, const void *b)

@@ -116,12 +116,15 @@ static int check_new(struct directory *directory, const struct store_domain *dom
 }
 
 int directory_put_domain(struct directory *directory, const struct store_domain *domain,
-                         struct error *err)
+                         bool is_new, struct error *err)
 {
     struct directory *changing DIRECTORY_CHANGE = directory_begin_change(directory);
     struct domain_entry *entry = find_of_tenant(directory, domain->tenant_id, domain->hostname);
     if (entry && strcmp(entry->record.id, domain->id) != 0) {
         return error_set_field(err, ERR_NAME_TAKEN, "hostname", "you have this domain already");
+    }
+    if (!entry && !is_new) {
+        return no_domain(err);
     }
     if ((!entry && check_new(directory, domain, err) < 0) ||
         store_domain_put(directory->store, domain, err) < 0) {

@@ -7,6 +7,7 @@
 #include "gateway/directory.h"
 #include "store/store_domains.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { DOMAINS_MAX = 1000 }; /* of one tenant */
@@ -16,9 +17,9 @@ enum { DOMAINS_MAX = 1000 }; /* of one tenant */
 int domain_check_hostname(const struct settings *settings, const char *field, const char *hostname,
                           struct error *err);
 
-/* Adds the domain, or replaces the one with its id. The caller keeps its pem. ERR_NAME_TAKEN: the tenant has it already, or
- * another one has it verified. ERR_CAPACITY. */
-int directory_put_domain(struct directory *directory, const struct store_domain *domain,
+/* Adds a new domain, or changes the one with its id. The caller keeps its pem. ERR_NAME_TAKEN: the tenant has it already,
+ * or another one has it verified. ERR_CAPACITY. ERR_NOT_FOUND: the one to change has gone meanwhile. */
+int directory_put_domain(struct directory *directory, const struct store_domain *domain, bool is_new,
                          struct error *err);
 
 /* ERR_NOT_FOUND when the tenant has no such domain. The record's pem is the caller's to free(). */

@@ -51,12 +51,14 @@ static void count_change(struct directory *directory)
     directory->changes_until_sweep--;
 }
 
-static int check_room(struct directory *directory, const struct store_preview *preview,
+static int check_room(struct directory *directory, const struct store_preview *preview, bool is_new,
                       struct error *err)
 {
     struct exposure *exposure = exposure_find(directory, preview->sandbox_id);
-    if (!exposure || find_preview(exposure, preview->id) ||
-        exposure->preview_count < PREVIEWS_MAX) {
+    if (!is_new) {
+        return find_preview(exposure, preview->id) ? 0 : no_preview(err);
+    }
+    if (!exposure || exposure->preview_count < PREVIEWS_MAX) {
         return 0;
     }
     error_set(err, ERR_CAPACITY, 0, "the sandbox has %d previews already", PREVIEWS_MAX);
@@ -64,11 +66,11 @@ static int check_room(struct directory *directory, const struct store_preview *p
 }
 
 int directory_put_preview(struct directory *directory, const struct store_preview *preview,
-                          struct error *err)
+                          bool is_new, struct error *err)
 {
     struct directory *changing DIRECTORY_CHANGE = directory_begin_change(directory);
     count_change(directory);
-    if (check_room(directory, preview, err) < 0 ||
+    if (check_room(directory, preview, is_new, err) < 0 ||
         exposures_reserve(directory, preview->sandbox_id, err) < 0 ||
         store_preview_put(directory->store, preview, err) < 0) {
         return -1;

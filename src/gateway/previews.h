@@ -17,9 +17,10 @@ enum {
     PREVIEW_TOKEN_SIZE = 64,   /* prefix and 40 characters, with NUL */
 };
 
-/* Adds the preview, or replaces the one with its id. ERR_CAPACITY: the sandbox has PREVIEWS_MAX. */
+/* Adds a new preview, or changes the one with its id. ERR_CAPACITY: the sandbox has PREVIEWS_MAX.
+ * ERR_PREVIEW_NOT_FOUND: the one to change has gone meanwhile. */
 int directory_put_preview(struct directory *directory, const struct store_preview *preview,
-                          struct error *err);
+                          bool is_new, struct error *err);
 
 /* ERR_PREVIEW_NOT_FOUND when the sandbox has no such preview. */
 int directory_get_preview(struct directory *directory, const char *sandbox_id, const char *preview_id,

@@ -10,7 +10,8 @@ static void read_domain(sqlite3_stmt *row, struct store_domain *domain)
     *domain = (struct store_domain){.pem = pem ? strdup((const char *)pem) : NULL,
                                     .verified_ms = sqlite3_column_int64(row, 7),
                                     .created_ms = sqlite3_column_int64(row, 8),
-                                    .updated_ms = sqlite3_column_int64(row, 9)};
+                                    .updated_ms = sqlite3_column_int64(row, 9),
+                                    .certificate_expires_ms = sqlite3_column_int64(row, 10)};
     store_column_text(row, 0, domain->id, sizeof(domain->id));
     store_column_text(row, 1, domain->tenant_id, sizeof(domain->tenant_id));
     store_column_text(row, 2, domain->hostname, sizeof(domain->hostname));
@@ -27,8 +28,8 @@ int store_domains_each(struct store *store,
     sqlite3_stmt *row;
     int more = store_first_row(store, &row, err,
                                "SELECT id, tenant_id, hostname, deployment_id, redirect_policy,"
-                               " token, certificate, verified_ms, created_ms, updated_ms"
-                               " FROM domains ORDER BY id",
+                               " token, certificate, verified_ms, created_ms, updated_ms,"
+                               " certificate_expires_ms FROM domains ORDER BY id",
                                "");
     while (more == 1) {
         struct store_domain domain;
@@ -45,14 +46,15 @@ int store_domain_put(struct store *store, const struct store_domain *domain, str
     if (store_execute(
             store, err,
             "INSERT INTO domains (id, tenant_id, hostname, deployment_id, redirect_policy, token,"
-            " certificate, verified_ms, created_ms, updated_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " certificate, verified_ms, created_ms, updated_ms, certificate_expires_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET deployment_id = excluded.deployment_id,"
             " redirect_policy = excluded.redirect_policy, certificate = excluded.certificate,"
-            " verified_ms = excluded.verified_ms, updated_ms = excluded.updated_ms",
-            "tttttttiii", domain->id, domain->tenant_id, domain->hostname, domain->deployment_id,
+            " verified_ms = excluded.verified_ms, updated_ms = excluded.updated_ms,"
+            " certificate_expires_ms = excluded.certificate_expires_ms",
+            "tttttttiiii", domain->id, domain->tenant_id, domain->hostname, domain->deployment_id,
             domain->redirect_policy, domain->token, domain->pem, domain->verified_ms,
-            domain->created_ms, domain->updated_ms) == 0) {
+            domain->created_ms, domain->updated_ms, domain->certificate_expires_ms) == 0) {
         return 0;
     }
     return store_not_unique(store, "domains.hostname")

@@ -101,6 +101,7 @@ static const char *const migrations[] = {
     "CREATE TABLE domains (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
     " hostname TEXT NOT NULL, deployment_id TEXT NOT NULL, redirect_policy TEXT NOT NULL,"
     " token TEXT NOT NULL, verified_ms INTEGER NOT NULL, certificate TEXT,"
+    " certificate_expires_ms INTEGER NOT NULL,"
     " created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,"
     " UNIQUE (tenant_id, hostname)) STRICT, WITHOUT ROWID;"
     /* Several tenants may claim a name; one can have it. */

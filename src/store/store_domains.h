@@ -17,7 +17,8 @@ struct store_domain {
     char redirect_policy[16];
     char token[DOMAIN_TOKEN_SIZE]; /* what proves control when it appears in DNS or in the file */
     char *pem;                     /* certificate chain and key, or NULL; owned by whoever holds the record */
-    int64_t verified_ms;           /* 0 = pending */
+    int64_t certificate_expires_ms;
+    int64_t verified_ms; /* 0 = pending */
     int64_t created_ms, updated_ms;
 };
 
