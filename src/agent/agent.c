@@ -3,6 +3,7 @@
 #include "agent/command.h"
 #include "agent/connection.h"
 #include "agent/file.h"
+#include "agent/sessions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,7 +69,9 @@ static void reap(struct agent *agent)
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         command_reaped(agent, pid, status);
+        session_reaped(agent, pid, status);
     }
+    sessions_settle(agent);
     trees_sweep(&agent->trees);
 }
 
@@ -157,6 +160,7 @@ int agent_init(struct agent *agent)
         return -1;
     }
     trees_init(&agent->trees, CGROUP_FD);
+    sessions_init(&agent->sessions);
     workers_init(&agent->workers, file_operation);
     agent->listener =
         (struct watch){.fd = LISTENER_FD, .owner = agent, .on_ready = connections_accept};
@@ -166,6 +170,10 @@ int agent_init(struct agent *agent)
 static int turn_timeout_ms(struct agent *agent)
 {
     int timeout_ms = commands_expire(agent);
+    int sessions_ms = sessions_expire(agent);
+    if (timeout_ms < 0 || (sessions_ms >= 0 && sessions_ms < timeout_ms)) {
+        timeout_ms = sessions_ms;
+    }
     bool retry_first = agent->accept_paused && (timeout_ms < 0 || timeout_ms > ACCEPT_RETRY_MS);
     return retry_first ? ACCEPT_RETRY_MS : timeout_ms;
 }

@@ -21,6 +21,14 @@ enum {
 };
 
 struct command;
+struct session;
+
+/* Jobs and terminals, ended ones included. */
+struct session_table {
+    struct session *first, **end; /* oldest first */
+    unsigned live_count, ended_count, reader_count;
+    int64_t next_deadline_ms; /* no deadline of a session is earlier; INT64_MAX: none */
+};
 
 /* Something to free when the events of this turn are handed out. */
 struct buried {
@@ -36,6 +44,7 @@ struct agent {
     struct trees trees;
     struct workers workers; /* locks itself */
     struct command *commands;
+    struct session_table sessions;
     struct buried *buried;
     unsigned connection_count;       /* waiting for their head, or commands */
     struct watch drains[DRAINS_MAX]; /* registered: in use */

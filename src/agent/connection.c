@@ -4,6 +4,7 @@
 #include "agent/file.h"
 #include "agent/hello.h"
 #include "agent/reply.h"
+#include "agent/sessions.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
@@ -85,14 +86,25 @@ static void dispatch(struct connection *connection)
         free(head);
         return;
     }
-    if (request.operation != AGENT_OP_EXEC && request.operation != AGENT_OP_HELLO) {
+    switch (request.operation) {
+    case AGENT_OP_EXEC:
+        command_start(agent, fd, &request);
+        break;
+    case AGENT_OP_HELLO:
+        hello_answer(fd);
+        break;
+    case AGENT_OP_SESSION_START:
+    case AGENT_OP_SESSION_LIST:
+    case AGENT_OP_SESSION_GET:
+    case AGENT_OP_SESSION_READ:
+    case AGENT_OP_SESSION_INPUT:
+    case AGENT_OP_SESSION_SIGNAL:
+    case AGENT_OP_SESSION_STOP:
+        session_operate(agent, fd, &request, &head);
+        break;
+    default:
         submit_file_operation(agent, fd, head, &request);
         return;
-    }
-    if (request.operation == AGENT_OP_EXEC) {
-        command_start(agent, fd, &request);
-    } else {
-        hello_answer(fd);
     }
     request_free(&request);
     free(head);

@@ -18,7 +18,7 @@ static int open_temporary(struct file_target *target)
         }
         snprintf(target->temporary, sizeof(target->temporary), ".atoll-%016llx", random);
         target->fd = openat(target->dir_fd, target->temporary,
-                            O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                            O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (target->fd >= 0 || errno != EEXIST) {
             break;
         }

@@ -295,7 +295,7 @@ int call_next(struct agent_call *call, const struct call_wait *wait, struct call
         }
         if (ret_frame->type == AGENT_FRAME_ERROR) {
             call->state = CALL_ENDED;
-            return call_error(ret_frame, call->is_exec, err);
+            return call_error(ret_frame, call->subject, err);
         }
         return 1;
     }

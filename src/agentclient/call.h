@@ -10,11 +10,17 @@ enum call_state {
     CALL_ENDED, /* the final frame was read, or the connection is unusable */
 };
 
+/* What an operation is about, which decides what its errors mean. */
+enum call_subject { CALL_FILES, CALL_COMMAND, CALL_JOB, CALL_TERMINAL, CALL_SESSION };
+
 struct agent_call {
     int fd;
     enum call_state state;
-    bool is_exec;
+    enum call_subject subject;
     bool started;      /* EXEC: STARTED was read */
+    bool follow;       /* SESSION_READ: until the session ends */
+    bool caught_up;    /* SESSION_READ: CAUGHT_UP was read */
+    int64_t position;  /* SESSION_READ: behind what was read */
     int64_t data_left; /* READ: bytes of the current DATA frame not handed out yet */
     /* Received bytes: [start, end) of input[capacity]. */
     unsigned char *input;
@@ -70,7 +76,21 @@ int call_finish(struct agent_call *call, struct call_frame *ret_frame, struct er
 int call_violation(struct agent_call *call, const char *what, struct error *err);
 
 /* The error that an ERROR frame's fields tell. Always -1. */
-int call_error(const struct call_frame *frame, bool is_exec, struct error *err);
+int call_error(const struct call_frame *frame, enum call_subject subject, struct error *err);
+
+/* A field's integer, or fallback. */
+int64_t call_get(const struct call_frame *frame, enum agent_tag tag, int64_t fallback);
+
+/* How a command ended. 0, or -1 with err. */
+int call_parse_exit(struct agent_call *call, const struct call_frame *frame,
+                    struct agent_exit *ret_exit, struct error *err);
+
+/* Makes what the agent said valid UTF-8, and printable unless controls are fine. */
+void call_sanitize(char *text, bool allow_controls);
+
+/* A field for each text, and the bytes that these take. */
+void call_put_list(struct fields_writer *head, enum agent_tag tag, const char *const *texts);
+size_t call_list_size(const char *const *texts);
 
 /* File fields of a STAT or DONE frame, checked. 0, or -1. */
 int call_parse_stat(const struct call_frame *frame, struct agent_stat *ret_stat);

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-static size_t list_size(const char *const *texts)
+size_t call_list_size(const char *const *texts)
 {
     size_t size = 0;
     for (; *texts; texts++) {
@@ -15,7 +15,7 @@ static size_t list_size(const char *const *texts)
     return size;
 }
 
-static void put_list(struct fields_writer *head, enum agent_tag tag, const char *const *texts)
+void call_put_list(struct fields_writer *head, enum agent_tag tag, const char *const *texts)
 {
     for (; *texts; texts++) {
         fields_put_string(head, (uint16_t)tag, *texts);
@@ -24,8 +24,8 @@ static void put_list(struct fields_writer *head, enum agent_tag tag, const char 
 
 static int send_head(struct agent_call *call, const struct agent_exec *request, struct error *err)
 {
-    size_t capacity =
-        CALL_SMALL_HEAD_BYTES + list_size(request->arguments) + list_size(request->environment);
+    size_t capacity = CALL_SMALL_HEAD_BYTES + call_list_size(request->arguments) +
+                      call_list_size(request->environment);
     if (capacity > FRAME_PAYLOAD_MAX) {
         return error_set(err, ERR_TOO_LARGE, 0, "arguments and environment exceed %d bytes",
                          FRAME_PAYLOAD_MAX - CALL_SMALL_HEAD_BYTES);
@@ -37,8 +37,8 @@ static int send_head(struct agent_call *call, const struct agent_exec *request, 
     struct fields_writer head;
     fields_start(&head, data, capacity);
     fields_put_int(&head, AGENT_OPERATION, AGENT_OP_EXEC);
-    put_list(&head, AGENT_ARGUMENT, request->arguments);
-    put_list(&head, AGENT_ENV, request->environment);
+    call_put_list(&head, AGENT_ARGUMENT, request->arguments);
+    call_put_list(&head, AGENT_ENV, request->environment);
     if (request->cwd) {
         fields_put_string(&head, AGENT_CWD, request->cwd);
     }
@@ -60,7 +60,7 @@ struct agent_call *agent_exec_start(const char *socket_path, const struct agent_
 {
     struct agent_call *call = call_open(socket_path, err);
     if (call) {
-        call->is_exec = true;
+        call->subject = CALL_COMMAND;
         if (send_head(call, request, err) < 0) {
             call = agent_call_free(call);
         }
@@ -68,24 +68,24 @@ struct agent_call *agent_exec_start(const char *socket_path, const struct agent_
     return call;
 }
 
-static int64_t get(const struct call_frame *frame, enum agent_tag tag, int64_t fallback)
+int64_t call_get(const struct call_frame *frame, enum agent_tag tag, int64_t fallback)
 {
     return fields_get_int(frame->payload, frame->length, (uint16_t)tag, fallback);
 }
 
-static int parse_exit(struct agent_call *call, const struct call_frame *frame,
-                      struct agent_exit *ret_exit, struct error *err)
+int call_parse_exit(struct agent_call *call, const struct call_frame *frame,
+                    struct agent_exit *ret_exit, struct error *err)
 {
-    int64_t code = get(frame, AGENT_EXIT_CODE, -1);
-    int64_t signal_number = get(frame, AGENT_EXIT_SIGNAL, 0);
-    int64_t timed_out = get(frame, AGENT_TIMED_OUT, 0);
-    int64_t oom_killed = get(frame, AGENT_OOM_KILLED, 0);
-    int64_t duration_us = get(frame, AGENT_DURATION_US, 0);
+    int64_t code = call_get(frame, AGENT_EXIT_CODE, -1);
+    int64_t signal_number = call_get(frame, AGENT_EXIT_SIGNAL, 0);
+    int64_t timed_out = call_get(frame, AGENT_TIMED_OUT, 0);
+    int64_t oom_killed = call_get(frame, AGENT_OOM_KILLED, 0);
+    int64_t duration_us = call_get(frame, AGENT_DURATION_US, 0);
     if (code < 0 || code > 255 || signal_number < 0 || signal_number > 127 || duration_us < 0 ||
         (timed_out | oom_killed) >> 1 != 0) {
         return call_violation(call, "an impossible exit", err);
     }
-    int64_t disk_free_bytes = get(frame, AGENT_DISK_FREE, -1);
+    int64_t disk_free_bytes = call_get(frame, AGENT_DISK_FREE, -1);
     *ret_exit = (struct agent_exit){
         .exit_code = (int)code,
         .signal = (int)signal_number,
@@ -100,7 +100,7 @@ static int parse_exit(struct agent_call *call, const struct call_frame *frame,
 static int started_event(struct agent_call *call, const struct call_frame *frame,
                          struct agent_event *ret_event, struct error *err)
 {
-    int64_t pid = get(frame, AGENT_PID, -1);
+    int64_t pid = call_get(frame, AGENT_PID, -1);
     if (call->started || pid <= 0 || pid > INT32_MAX) {
         return call_violation(call, "an impossible start", err);
     }
@@ -116,7 +116,7 @@ static int exit_event(struct agent_call *call, const struct call_frame *frame,
         return call_violation(call, "more than one final frame", err);
     }
     *ret_event = (struct agent_event){.type = AGENT_EVENT_EXIT};
-    if (parse_exit(call, frame, &ret_event->exit, err) < 0) {
+    if (call_parse_exit(call, frame, &ret_event->exit, err) < 0) {
         return -1;
     }
     call->state = CALL_ENDED;

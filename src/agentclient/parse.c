@@ -6,14 +6,14 @@
 
 enum { MESSAGE_SIZE = 256, STAGE_SIZE = 16, ERRNO_MAX = 4095 };
 
-/* Length of the UTF-8 sequence at text, or 0 when it is none or a control character. */
+/* Length of the UTF-8 sequence at text, or 0 when it is none. */
 static size_t sequence_length(const unsigned char *text)
 {
     static const struct {
         unsigned char mask, lead;
         unsigned min;
     } forms[] = {
-        {0x80, 0x00, 0x20}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+        {0x80, 0x00, 0x01}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
     for (size_t length = 1; length <= 4; length++) {
         if ((text[0] & forms[length - 1].mask) != forms[length - 1].lead) {
             continue;
@@ -26,20 +26,19 @@ static size_t sequence_length(const unsigned char *text)
             value = value << 6 | (text[i] & 0x3f);
         }
         bool surrogate = value >= 0xd800 && value <= 0xdfff;
-        return value >= forms[length - 1].min && value <= 0x10ffff && value != 0x7f && !surrogate
-                   ? length
-                   : 0;
+        return value >= forms[length - 1].min && value <= 0x10ffff && !surrogate ? length : 0;
     }
     return 0;
 }
 
-/* What the agent says ends in replies and logs: printable UTF-8 only. */
-static void sanitize(char *text)
+/* What the agent says ends in replies and logs. */
+void call_sanitize(char *text, bool allow_controls)
 {
     unsigned char *at = (unsigned char *)text;
     while (*at) {
         size_t length = sequence_length(at);
-        if (length == 0) {
+        bool is_control = *at < 0x20 || *at == 0x7f;
+        if (length == 0 || (is_control && !allow_controls)) {
             *at = '?';
             length = 1;
         }
@@ -55,7 +54,7 @@ static void get_message(const struct call_frame *frame, char *text, size_t size)
     size_t length = value.length < size ? value.length : size - 1;
     memcpy(text, value.data, length);
     text[length] = '\0';
-    sanitize(text);
+    call_sanitize(text, false);
 }
 
 static int start_error(const char *stage, int errnum, const char *message, struct error *err)
@@ -81,12 +80,44 @@ static int start_error(const char *stage, int errnum, const char *message, struc
         snprintf(err->field, sizeof(err->field), "cwd");
         return -1;
     }
+    if (strcmp(stage, "pty") == 0) {
+        return errnum == ENOSPC
+                   ? error_set(err, ERR_TERMINAL_LIMIT, 0, "the sandbox has no terminal left")
+                   : error_set(err, ERR_HOST_UNSUPPORTED, errnum, "open a terminal");
+    }
     error_set(err, ERR_COMMAND_START, errnum, "start '%s'", message);
     snprintf(err->field, sizeof(err->field), "command");
     return -1;
 }
 
-int call_error(const struct call_frame *frame, bool is_exec, struct error *err)
+/* Errors of SESSION_* that are not about a start's steps. False: it is like any other. */
+static bool session_error(enum call_subject subject, int errnum, const char *message,
+                          struct error *err)
+{
+    switch (errnum) {
+    case ENOENT:
+        error_set(err, ERR_PROCESS_NOT_FOUND, 0, "there is no such process: %s", message);
+        return true;
+    case EPIPE:
+    case ESRCH:
+        error_set(err, ERR_PROCESS_ENDED, 0,
+                  errnum == EPIPE ? "its standard input is not open" : "it has ended");
+        return true;
+    case EEXIST:
+        error_set(err, ERR_NAME_TAKEN, 0, "'%s' is running already", message);
+        snprintf(err->field, sizeof(err->field), "name");
+        return true;
+    case EDQUOT:
+        error_set(err, subject == CALL_TERMINAL ? ERR_TERMINAL_LIMIT : ERR_JOB_LIMIT, 0,
+                  subject == CALL_TERMINAL ? "too many terminals at once"
+                                           : "too many jobs at once");
+        return true;
+    default:
+        return false;
+    }
+}
+
+int call_error(const struct call_frame *frame, enum call_subject subject, struct error *err)
 {
     char message[MESSAGE_SIZE];
     char stage[STAGE_SIZE];
@@ -99,9 +130,12 @@ int call_error(const struct call_frame *frame, bool is_exec, struct error *err)
         errnum = EIO;
     }
     get_message(frame, message, sizeof(message));
-    if (is_exec &&
+    if (subject != CALL_FILES && subject != CALL_SESSION &&
         fields_get_text(frame->payload, frame->length, AGENT_STAGE, stage, sizeof(stage))) {
         return start_error(stage, (int)errnum, message, err);
+    }
+    if (subject >= CALL_JOB && session_error(subject, (int)errnum, message, err)) {
+        return -1;
     }
     if (errnum == EAGAIN) {
         return error_set(err, ERR_AGENT_BUSY, 0, "the sandbox is busy: %s", message);
@@ -113,7 +147,7 @@ int call_error(const struct call_frame *frame, bool is_exec, struct error *err)
 static void get_name(const struct call_frame *frame, enum agent_tag tag, char *text, size_t size)
 {
     fields_get_text(frame->payload, frame->length, (uint16_t)tag, text, size);
-    sanitize(text);
+    call_sanitize(text, false);
 }
 
 static int64_t get_int(const struct call_frame *frame, enum agent_tag tag)
