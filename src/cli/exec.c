@@ -96,6 +96,29 @@ static int run_captured(struct client *client, const char *sandbox_id, const jso
     return printed ? printed : captured_exit_code(reply_data(reply));
 }
 
+/* The detached form: starts a job and prints the sandbox's id, if that is news, and the job's. */
+static int run_detached(struct client *client, const char *sandbox_id, bool show_sandbox,
+                        json_t *body, const struct arguments *arguments)
+{
+    char path[128];
+    struct error err = {0};
+    auto_json json_t *reply = NULL;
+    bool json = arguments_has(arguments, "json");
+    if (!arguments_has(arguments, "timeout")) {
+        json_object_del(body, "timeout");
+    }
+    snprintf(path, sizeof path, "/sandboxes/%s/processes", sandbox_id);
+    if (client_call(client, "POST", path, body, &reply, &err)) {
+        return report_error(&err, json);
+    }
+    if (json) {
+        return print_json(reply_data(reply));
+    }
+    printf("%s%s%s\n", show_sandbox ? sandbox_id : "", show_sandbox ? "\t" : "",
+           json_text(reply_data(reply), "id"));
+    return EXIT_OK;
+}
+
 int command_exec(const struct command *command, const struct arguments *arguments)
 {
     bool json = arguments_has(arguments, "json");
@@ -110,6 +133,10 @@ int command_exec(const struct command *command, const struct arguments *argument
     if (client_open(&client, &err) ||
         sandbox_resolve(&client, arguments->operands[0], id, sizeof id, &err)) {
         return report_error(&err, json);
+    }
+    if (arguments_has(arguments, "detach")) {
+        add_text(arguments, "name", body, "name");
+        return run_detached(&client, id, false, body, arguments);
     }
     if (json) {
         return run_captured(&client, id, body);
@@ -148,6 +175,20 @@ static int run_in_new(struct client *client, const struct arguments *arguments, 
     return exit_code;
 }
 
+/* Makes the sandbox and leaves the command running in it. */
+static int run_detached_in_new(struct client *client, const struct arguments *arguments,
+                               json_t *sandbox, json_t *body)
+{
+    char id[64];
+    struct error err = {0};
+    auto_json json_t *reply = NULL;
+    if (client_call(client, "POST", "/sandboxes", sandbox, &reply, &err)) {
+        return report_error(&err, arguments_has(arguments, "json"));
+    }
+    snprintf(id, sizeof id, "%s", json_text(reply_data(reply), "id"));
+    return run_detached(client, id, true, body, arguments);
+}
+
 /* POST /sandboxes/run in one request, then remove. */
 static int run_fused(struct client *client, const struct arguments *arguments, json_t *sandbox,
                      json_t *body)
@@ -178,15 +219,21 @@ int command_run(const struct command *command, const struct arguments *arguments
         return code;
     }
     bool json = arguments_has(arguments, "json");
-    bool keep = arguments_has(arguments, "keep");
+    bool detach = arguments_has(arguments, "detach");
+    bool keep = arguments_has(arguments, "keep") || detach;
     json_object_set_new(sandbox, "wait", json_true());
     json_object_set_new(sandbox, "persistent", json_boolean(keep));
     /* A sandbox must outlive its command. */
-    json_object_set(sandbox, "timeout_sec", json_object_get(body, "timeout"));
+    if (!detach) {
+        json_object_set(sandbox, "timeout_sec", json_object_get(body, "timeout"));
+    }
     auto_client struct client client = {0};
     struct error err = {0};
     if (client_open(&client, &err)) {
         return report_error(&err, json);
+    }
+    if (detach) {
+        return run_detached_in_new(&client, arguments, sandbox, body);
     }
     return json ? run_fused(&client, arguments, sandbox, body)
                 : run_in_new(&client, arguments, sandbox, body);

@@ -40,13 +40,47 @@ static const struct option_spec create_options[] = {
 static const struct option_spec run_options[] = {
     CREATE_OPTION_ROWS,
     COMMAND_OPTION_ROWS,
+    {'d', "detach", NULL, "start it as a job of a kept sandbox, print both ids and return"},
     {'k', "keep", NULL, "keep the sandbox afterwards"},
     END_OF_OPTIONS,
 };
 
 static const struct option_spec exec_options[] = {
     {'e', "env", "KEY=VALUE", "environment variable (repeatable)"},
+    {'d', "detach", NULL, "start it as a job, print the job's id and return"},
+    {0, "name", "NAME", "with --detach: name to refer to the job by"},
     COMMAND_OPTION_ROWS,
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec ps_options[] = {
+    {'a', "all", NULL, "list ended jobs, too"},
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec logs_options[] = {
+    {'f', "follow", NULL, "go on until the job ends"},
+    {'n', "lines", "COUNT", "begin with the last lines only (default 1000)"},
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec kill_options[] = {
+    {'s', "signal", "SIGNAL", "only send this signal, such as HUP or 9"},
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec service_options[] = {
+    {'e', "env", "KEY=VALUE", "environment variable of the added one (repeatable)"},
+    {'w', "cwd", "DIR", "directory to run it in"},
+    {'u', "user", "USER", "user to run it as, such as sandbox (default root)"},
+    END_OF_OPTIONS,
+};
+
+static const struct option_spec shell_options[] = {
+    {'e', "env", "KEY=VALUE", "environment variable (repeatable)"},
+    {'w', "cwd", "DIR", "directory to begin in"},
+    {'u', "user", "USER", "user to run it as, such as sandbox (default root)"},
+    {0, "session", "ID", "look at a terminal that is open already"},
     END_OF_OPTIONS,
 };
 
@@ -89,12 +123,58 @@ const struct command command_table[] = {
      "arguments. Output appears as it is written. Standard input is forwarded (not with -n).\n"
      "Ctrl-C and SIGTERM, SIGHUP, SIGQUIT go to the command; the third Ctrl-C gives it up. The\n"
      "command's own exit code is returned; 124 when --timeout ended it, 128 + n when signal n "
-     "did.\n"
+     "did. A detached one goes on by itself: see 'atoll logs'.\n"
      "\nExamples:\n"
      "  atoll exec web 'ls -la | wc -l'\n"
+     "  atoll exec -d --name dev web npm run dev\n"
      "  atoll exec web -w /workspace -u sandbox -- npm test\n"
      "  tar c src | atoll exec web -- tar x -C /workspace\n",
      exec_options, 2, -1, 2, OPERAND_SANDBOX, NULL, command_exec},
+    {"ps", "SANDBOX", "list the jobs of a sandbox",
+     "Jobs are detached commands and services. On a terminal a table; otherwise tab-separated\n"
+     "lines without a heading.\n"
+     "\nExample:\n  atoll ps -a web\n",
+     ps_options, 1, 1, 0, OPERAND_SANDBOX, NULL, command_ps},
+    {"logs", "SANDBOX [JOB]", "print what a job writes",
+     "JOB is an id, a process id or a name; without one it is the latest job. Standard error goes\n"
+     "to standard error. With -f a server that restarts is waited for, up to a minute.\n"
+     "\nExamples:\n"
+     "  atoll logs -n 20 web dev\n"
+     "  atoll logs -f web job_01k…\n",
+     logs_options, 1, 2, 0, OPERAND_SANDBOX, NULL, command_logs},
+    {"kill", "SANDBOX JOB...", "stop jobs",
+     "SIGTERM to all that a job has started, after five seconds SIGKILL. With -s only that signal.\n"
+     "\nExamples:\n"
+     "  atoll kill web dev\n"
+     "  atoll kill -s HUP web 41\n",
+     kill_options, 2, -1, 0, OPERAND_SANDBOX, NULL, command_kill},
+    {"service", "ls | add | start | stop | restart | rm | logs SANDBOX [NAME [COMMAND...]]",
+     "manage services: jobs that are started again",
+     "A service is started again when it fails, and when its sandbox comes back. One word is a\n"
+     "command line for the sandbox's shell; several are a program and its arguments.\n"
+     "\nExamples:\n"
+     "  atoll service add web api 'node server.js'\n"
+     "  atoll service add -w /workspace web worker -- python3 worker.py\n"
+     "  atoll service ls web\n"
+     "  atoll service restart web api\n",
+     service_options, 2, -1, 4, OPERAND_WORD, "ls add start stop restart rm logs", command_service},
+    {"shell", "SANDBOX [COMMAND [ARGUMENT...]]", "open a terminal in a sandbox",
+     "Without a command it is a login shell. Its exit code is returned. A lost connection is made\n"
+     "again for up to a minute, as long as the terminal lives without anybody; what it has printed\n"
+     "is then printed anew. At the beginning of a line ~. ends the terminal and ~~ is one tilde.\n"
+     "Works in pipes, too: the end of standard input is Ctrl-D.\n"
+     "\nExamples:\n"
+     "  atoll shell web\n"
+     "  atoll shell -w /workspace web vim app.py\n"
+     "  echo 'ls; exit' | atoll shell web\n",
+     shell_options, 1, -1, 2, OPERAND_SANDBOX, NULL, command_shell},
+    {"tunnel", "SANDBOX LOCAL:REMOTE", "reach a port inside a sandbox from here",
+     "Listens on 127.0.0.1:LOCAL (0: any free port) and carries each connection to REMOTE on the\n"
+     "sandbox's own 127.0.0.1, or ::1. One number is both. Runs until Ctrl-C.\n"
+     "\nExample:\n  atoll tunnel web 8080:3000\n",
+     NULL, 2, 2, 0, OPERAND_SANDBOX, NULL, command_tunnel},
+    {"port-forward", "SANDBOX LOCAL:REMOTE", "the same as tunnel", "See 'atoll tunnel --help'.\n",
+     NULL, 2, 2, 0, OPERAND_SANDBOX, NULL, command_tunnel},
     {"cp", "SOURCE... TARGET", "copy files into or out of a sandbox",
      "One end is SANDBOX:/path, the other is here; - is standard input or output. Permission bits\n"
      "are kept; symbolic links inside directories are left out.\n"

@@ -47,6 +47,8 @@ static int take_line(struct sse_reader *reader, const char *line, size_t length)
     size_t value_length = (size_t)(line + length - value);
     if (name_length == 5 && memcmp(line, "event", 5) == 0) {
         snprintf(reader->name, sizeof reader->name, "%.*s", (int)value_length, value);
+    } else if (name_length == 2 && memcmp(line, "id", 2) == 0) {
+        snprintf(reader->id, sizeof reader->id, "%.*s", (int)value_length, value);
     } else if (name_length == 4 && memcmp(line, "data", 4) == 0) {
         bool more = reader->data.length > 0;
         return (more && buffer_append(&reader->data, "\n", 1)) ||

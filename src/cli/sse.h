@@ -4,7 +4,7 @@
 
 #include "base/buffer.h"
 
-enum { SSE_LINE_MAX = 16 * 1024 * 1024, SSE_NAME_MAX = 64 };
+enum { SSE_LINE_MAX = 16 * 1024 * 1024, SSE_NAME_MAX = 64, SSE_ID_MAX = 128 };
 
 /* name and data are borrowed for the call. Returns 0, or -1 to stop reading. */
 typedef int sse_handler(const char *name, const char *data, size_t length, void *context);
@@ -13,7 +13,8 @@ struct sse_reader {
     sse_handler *handle;
     void *context;
     char name[SSE_NAME_MAX];
-    struct buffer line; /* what arrived of the current line */
+    char id[SSE_ID_MAX]; /* the last that was given, "" before */
+    struct buffer line;  /* what arrived of the current line */
     struct buffer data;
 };
 
