@@ -37,6 +37,10 @@ extern const struct route api_app_routes[];
 extern const struct route api_terminal_routes[]; /* and tunnels */
 extern const struct route api_file_routes[];
 extern const struct route api_template_routes[];
+extern const struct route api_preview_routes[];
+extern const struct route api_preview_token_routes[];
+extern const struct route api_deployment_routes[];
+extern const struct route api_domain_routes[];
 extern const struct route api_event_routes[];
 extern const struct route api_ticket_routes[];
 extern const struct route api_key_routes[];

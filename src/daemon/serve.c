@@ -78,6 +78,14 @@ static int start(const struct settings *settings, struct service *service, struc
     if (!api->sandboxes) {
         return -1;
     }
+    api->apps = apps_open(settings, api->sandboxes, api->host, api->catalogue, api->events, err);
+    if (!api->apps) {
+        return -1;
+    }
+    api->directory = directory_open(settings, api->store, api->sandboxes, err);
+    if (!api->directory) {
+        return -1;
+    }
     FAULT_POINT("daemon.start.reconciled");
     api->server = http_server_start(settings, api->store, api_routes(), api, err);
     return api->server ? 0 : -1;
@@ -91,6 +99,8 @@ static void stop(struct service *service)
         events_end_all(api->events);
         api->server = http_server_stop(api->server, SHUTDOWN_GRACE_MS);
     }
+    api->directory = directory_close(api->directory);
+    api->apps = apps_close(api->apps);
     api->sandboxes = sandboxes_close(api->sandboxes);
     if (api->host) {
         api->host = hostclient_free(api->host);

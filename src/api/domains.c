@@ -1,0 +1,340 @@
+/* Custom domains: claim a host name, prove it, lead it to a deployment. */
+#include "api/domains.h"
+
+#include "api/body_fields.h"
+#include "api/body_known.h"
+#include "api/domain_object.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "gateway/certificate.h"
+#include "gateway/deployments.h"
+#include "gateway/domain_verify.h"
+#include "gateway/domains.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char token_prefix[] = "atoll-verify-";
+
+/* Frees what a record holds; it keeps keys out of freed memory. */
+static void domain_clear(struct store_domain *domain)
+{
+    if (domain->pem) {
+        explicit_bzero(domain->pem, strlen(domain->pem));
+        free(domain->pem);
+        domain->pem = NULL;
+    }
+}
+
+static void domain_make(const char *tenant_id, const char *hostname,
+                        struct store_domain *ret_domain)
+{
+    char secret[33];
+    *ret_domain =
+        (struct store_domain){.redirect_policy = "none", .created_ms = clock_realtime_ms()};
+    ret_domain->updated_ms = ret_domain->created_ms;
+    id_make("dom_", ret_domain->id);
+    snprintf(ret_domain->tenant_id, sizeof(ret_domain->tenant_id), "%s", tenant_id);
+    snprintf(ret_domain->hostname, sizeof(ret_domain->hostname), "%s", hostname);
+    snprintf(ret_domain->token, sizeof(ret_domain->token), "%s%s", token_prefix,
+             secret_make(secret, sizeof(secret)));
+}
+
+int domain_attach(struct api *api, const char *tenant_id, const char *hostname,
+                  const char *deployment_id, struct error *err)
+{
+    struct store_domain domain;
+    bool is_new = directory_get_domain(api->directory, tenant_id, hostname, &domain, NULL) < 0;
+    if (is_new) {
+        domain_make(tenant_id, hostname, &domain);
+    }
+    snprintf(domain.deployment_id, sizeof(domain.deployment_id), "%s", deployment_id);
+    domain.updated_ms = clock_realtime_ms();
+    int result = directory_put_domain(api->directory, &domain, is_new, err);
+    domain_clear(&domain);
+    return result;
+}
+
+json_t *domains_of_deployment(struct api *api, const struct store_deployment *deployment)
+{
+    auto_free struct store_domain *domains = NULL;
+    size_t count = 0;
+    json_t *list = json_array();
+    directory_list_domains(api->directory, deployment->tenant_id, &domains, &count, NULL);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(domains[i].deployment_id, deployment->id) == 0) {
+            json_array_append_new(list, domain_object(api, &domains[i]));
+        }
+    }
+    return list;
+}
+
+int domains_detach(struct api *api, const struct store_deployment *deployment, struct error *err)
+{
+    auto_free struct store_domain *domains = NULL;
+    size_t count = 0;
+    if (directory_list_domains(api->directory, deployment->tenant_id, &domains, &count, err) < 0) {
+        return -1;
+    }
+    int result = 0;
+    for (size_t i = 0; i < count && result == 0; i++) {
+        if (strcmp(domains[i].deployment_id, deployment->id) == 0) {
+            result = domain_attach(api, deployment->tenant_id, domains[i].hostname, "", err);
+        }
+    }
+    return result;
+}
+
+/* Lower case, without the dot of the root. */
+static void normalise(const char *text, char hostname[HOSTNAME_SIZE])
+{
+    size_t length = 0;
+    for (; text[length] && length + 1 < HOSTNAME_SIZE; length++) {
+        hostname[length] = (char)tolower((unsigned char)text[length]);
+    }
+    if (length > 1 && hostname[length - 1] == '.') {
+        length--;
+    }
+    hostname[length] = '\0';
+}
+
+static int take_hostname(struct request *request, char hostname[HOSTNAME_SIZE], struct error *err)
+{
+    const char *text;
+    if (body_string(request_json(request), "hostname", &text, err) < 0) {
+        return -1;
+    }
+    if (!text) {
+        return error_set_field(err, ERR_MISSING_PARAM, "hostname", "hostname is missing");
+    }
+    if (strlen(text) >= HOSTNAME_SIZE) {
+        return error_set_field(err, ERR_VALIDATION, "hostname", "hostname is too long");
+    }
+    normalise(text, hostname);
+    return domain_check_hostname(api_of(request)->settings, "hostname", hostname, err);
+}
+
+static int take_deployment(struct request *request, struct store_domain *domain, struct error *err)
+{
+    const char *id;
+    struct store_deployment deployment;
+    json_t *member = json_object_get(request_json(request), "deployment_id");
+    if (json_is_null(member)) { /* said, and not only absent: leads nowhere */
+        domain->deployment_id[0] = '\0';
+        return 0;
+    }
+    if (body_string(request_json(request), "deployment_id", &id, err) < 0) {
+        return -1;
+    }
+    if (!id) {
+        return 0;
+    }
+    if (directory_get_deployment(api_of(request)->directory, domain->tenant_id, id, &deployment,
+                                 NULL) < 0) {
+        return error_set_field(err, ERR_NOT_FOUND, "deployment_id", "there is no such deployment");
+    }
+    json_decref(deployment.spec);
+    snprintf(domain->deployment_id, sizeof(domain->deployment_id), "%s", id);
+    return 0;
+}
+
+static int take_redirect_policy(struct request *request, struct store_domain *domain,
+                                struct error *err)
+{
+    const char *policy;
+    if (body_string(request_json(request), "redirect_policy", &policy, err) < 0) {
+        return -1;
+    }
+    if (policy && strcmp(policy, "none") != 0) {
+        return error_set_field(err, ERR_VALIDATION, "redirect_policy",
+                               "this version knows only the redirect_policy 'none'");
+    }
+    snprintf(domain->redirect_policy, sizeof(domain->redirect_policy), "none");
+    return 0;
+}
+
+static int take_certificate(struct request *request, struct store_domain *domain, struct error *err)
+{
+    const char *chain, *key;
+    char *pem;
+    json_t *body = request_json(request);
+    if (body_string(body, "certificate", &chain, err) < 0 ||
+        body_string(body, "private_key", &key, err) < 0) {
+        return -1;
+    }
+    if (!chain && !key) {
+        return 0;
+    }
+    if (!chain || !key) {
+        const char *missing = chain ? "private_key" : "certificate";
+        return error_set_field(err, ERR_MISSING_PARAM, missing,
+                               "certificate and private_key go together; %s is missing", missing);
+    }
+    if (certificate_check(chain, key, domain->hostname, &pem, &domain->certificate_expires_ms,
+                          err) < 0) {
+        return -1;
+    }
+    domain_clear(domain);
+    domain->pem = pem;
+    return 0;
+}
+
+static int domain_of_request(struct request *request, struct store_domain *ret_domain,
+                             struct error *err)
+{
+    char hostname[HOSTNAME_SIZE];
+    normalise(request_param(request, "hostname"), hostname);
+    return directory_get_domain(api_of(request)->directory, request_principal(request)->tenant_id,
+                                hostname, ret_domain, err);
+}
+
+/* Answers with the domain, or with err when result is not 0; lets go of it. */
+static void respond_domain(struct request *request, int status, int result,
+                           struct store_domain *domain, const struct error *err)
+{
+    if (result) {
+        respond_error(request, err);
+    } else {
+        respond_json(request, status,
+                     json_pack("{s:o}", "data", domain_object(api_of(request), domain)));
+    }
+    domain_clear(domain);
+}
+
+static void create_handle(struct request *request)
+{
+    static const char *const known[] = {"hostname",    "deployment_id",   "certificate",
+                                        "private_key", "redirect_policy", NULL};
+    struct error err = {0};
+    struct store_domain domain = {0};
+    char hostname[HOSTNAME_SIZE];
+    if (body_known(request_json(request), known, &err) || take_hostname(request, hostname, &err)) {
+        respond_error(request, &err);
+        return;
+    }
+    domain_make(request_principal(request)->tenant_id, hostname, &domain);
+    int result = take_deployment(request, &domain, &err) < 0 ||
+                 take_redirect_policy(request, &domain, &err) < 0 ||
+                 take_certificate(request, &domain, &err) < 0 ||
+                 directory_put_domain(api_of(request)->directory, &domain, true, &err) < 0;
+    respond_domain(request, 201, result, &domain, &err);
+}
+
+static void list_handle(struct request *request)
+{
+    struct api *api = api_of(request);
+    struct error err = {0};
+    auto_free struct store_domain *domains = NULL;
+    size_t count;
+    if (directory_list_domains(api->directory, request_principal(request)->tenant_id, &domains,
+                               &count, &err)) {
+        respond_error(request, &err);
+        return;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(list, domain_object(api, &domains[i]));
+    }
+    respond_json(request, 200, json_pack("{s:o}", "data", list));
+}
+
+static void get_handle(struct request *request)
+{
+    struct error err = {0};
+    struct store_domain domain = {0};
+    int result = domain_of_request(request, &domain, &err);
+    respond_domain(request, 200, result, &domain, &err);
+}
+
+/* Changes what the request names: its deployment, certificate and policy. */
+static void change_handle(struct request *request, const char *const *known)
+{
+    struct error err = {0};
+    struct store_domain domain = {0};
+    int result = domain_of_request(request, &domain, &err) < 0 ||
+                 body_known(request_json(request), known, &err) < 0 ||
+                 take_deployment(request, &domain, &err) < 0 ||
+                 take_redirect_policy(request, &domain, &err) < 0 ||
+                 take_certificate(request, &domain, &err) < 0;
+    domain.updated_ms = clock_realtime_ms();
+    if (!result) {
+        result = directory_put_domain(api_of(request)->directory, &domain, false, &err);
+    }
+    respond_domain(request, 200, result, &domain, &err);
+}
+
+static void update_handle(struct request *request)
+{
+    static const char *const known[] = {"deployment_id", "certificate", "private_key",
+                                        "redirect_policy", NULL};
+    change_handle(request, known);
+}
+
+static void assign_handle(struct request *request)
+{
+    static const char *const known[] = {"deployment_id", "redirect_policy", NULL};
+    if (!json_object_get(request_json(request), "deployment_id")) {
+        struct error err = {0};
+        struct store_domain domain = {0};
+        if (domain_of_request(request, &domain, &err) == 0) {
+            domain_clear(&domain);
+            error_set_field(&err, ERR_MISSING_PARAM, "deployment_id", "deployment_id is missing");
+        }
+        respond_error(request, &err);
+        return;
+    }
+    change_handle(request, known);
+}
+
+static void verify_handle(struct request *request)
+{
+    struct api *api = api_of(request);
+    struct error err = {0};
+    struct store_domain domain = {0};
+    int result = domain_of_request(request, &domain, &err);
+    if (result == 0 && !domain.verified_ms) {
+        result = domain_verify(api->settings, &domain, &err);
+        domain.verified_ms = domain.updated_ms = clock_realtime_ms();
+        if (result == 0) {
+            result = directory_put_domain(api->directory, &domain, false, &err);
+        }
+    }
+    respond_domain(request, 200, result, &domain, &err);
+}
+
+static void delete_handle(struct request *request)
+{
+    struct error err = {0};
+    struct store_domain domain = {0};
+    if (domain_of_request(request, &domain, &err) ||
+        directory_delete_domain(api_of(request)->directory, domain.tenant_id, domain.hostname,
+                                &err)) {
+        domain_clear(&domain);
+        respond_error(request, &err);
+        return;
+    }
+    domain_clear(&domain);
+    respond_json(
+        request, 200,
+        json_pack("{s:{s:s, s:s}}", "data", "hostname", domain.hostname, "status", "deleted"));
+}
+
+#define ONE "/domains/{hostname}"
+
+#define ROUTE(route_method, route_pattern, route_body, route_handler)                              \
+    {                                                                                              \
+        .method = route_method, .pattern = route_pattern, .scope = SCOPE_DOMAINS,                  \
+        .body = route_body, .handler = route_handler                                               \
+    }
+
+const struct route api_domain_routes[] = {
+    ROUTE("POST", "/domains", BODY_JSON, create_handle),
+    ROUTE("GET", "/domains", BODY_NONE, list_handle),
+    ROUTE("GET", ONE, BODY_NONE, get_handle),
+    ROUTE("PATCH", ONE, BODY_JSON, update_handle),
+    ROUTE("DELETE", ONE, BODY_NONE, delete_handle),
+    ROUTE("POST", ONE "/verify", BODY_JSON, verify_handle),
+    ROUTE("POST", ONE "/assign", BODY_JSON, assign_handle),
+    {0},
+};
