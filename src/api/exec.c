@@ -4,6 +4,7 @@
 #include "api/exec_request.h"
 #include "api/exec_result.h"
 #include "api/exec_session.h"
+#include "api/job_start.h"
 #include "base/fault.h"
 
 #include <string.h>
@@ -98,7 +99,7 @@ int exec_run(struct request *request, const struct sandbox_use *use, json_t *bod
     return exec_run_parsed(request, use, &parsed, ret_result, err);
 }
 
-/* Parses, waits for the sandbox if asked to, runs. */
+/* Parses, waits for the sandbox if asked to, runs. *ret_result NULL: a detached one, answered already. */
 static int run_in_sandbox(struct request *request, enum exec_form form, json_t **ret_result,
                           struct error *err)
 {
@@ -107,6 +108,11 @@ static int run_in_sandbox(struct request *request, enum exec_form form, json_t *
     struct sandbox_use use;
     if (exec_request_parse(request_json(request), form, &parsed, err)) {
         return -1;
+    }
+    if (parsed.detached) {
+        job_respond_detached(request, &parsed);
+        *ret_result = NULL;
+        return 0;
     }
     if (parsed.open_stdin) {
         return error_set_field(err, ERR_VALIDATION, "open_stdin",
@@ -127,6 +133,9 @@ static void handle_form(struct request *request, enum exec_form form)
     json_t *result = NULL;
     if (run_in_sandbox(request, form, &result, &err)) {
         respond_error(request, &err);
+        return;
+    }
+    if (!result) {
         return;
     }
     json_object_set_new(result, "sandbox_id", json_string(request_param(request, "id")));
