@@ -91,7 +91,7 @@ int socket_close_code(const struct error *err)
 {
     switch (err->code) {
     case ERR_NOT_FOUND:
-    case ERR_PROCESS_NOT_FOUND:
+    case ERR_TERMINAL_NOT_FOUND:
         return SOCKET_CLOSE_NOT_FOUND;
     case ERR_NOT_RUNNING:
     case ERR_STARTING:

@@ -17,6 +17,10 @@ bool terminal_id_valid(const char *session_id);
 json_t *terminal_access(const struct request *request, const char *sandbox_id,
                         const char *session_id, struct error *err);
 
+/* Both return -1. failed: what an error of the agent means to a terminal's client. */
+int terminal_not_found(struct error *err);
+int terminal_failed(struct sandboxes *sandboxes, const struct sandbox_use *use, struct error *err);
+
 /* Hangs up and ends all of it; its record goes, too. */
 int terminal_end(const char *agent_socket, const char *session_id, struct error *err);
 

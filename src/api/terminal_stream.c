@@ -240,7 +240,7 @@ static int attach(struct request *request, const struct sandbox_use *use, struct
     const char *session_id = request_query(request, "session_id");
     int rows, cols;
     if (!session_id || !terminal_id_valid(session_id)) {
-        return error_set(err, ERR_PROCESS_NOT_FOUND, 0, "there is no such terminal");
+        return terminal_not_found(err);
     }
     if (read_window(request, &rows, &cols, err)) {
         return -1;
@@ -252,8 +252,7 @@ static int attach(struct request *request, const struct sandbox_use *use, struct
     }
     viewer->call = session_read(use->agent_socket, session_id, -1, true, rows, cols, err);
     if (!viewer->call) {
-        sandbox_explain(viewer->link.api->sandboxes, use, err);
-        return -1;
+        return terminal_failed(viewer->link.api->sandboxes, use, err);
     }
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "agentclient/sessions.h"
 #include "api/terminal.h"
 #include "api/terminal_request.h"
+#include "api/utf8_json.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -19,13 +20,26 @@ static int use_begin(struct request *request, struct sandbox_use *ret_use, struc
                              request_param(request, "id"), 0, ret_use, err);
 }
 
-/* Explains why the agent is gone, if it is. */
-static int failed(struct request *request, const struct sandbox_use *use, struct error *err)
+int terminal_not_found(struct error *err)
 {
+    *err = (struct error){0};
+    return error_set(err, ERR_TERMINAL_NOT_FOUND, 0, "there is no such terminal");
+}
+
+int terminal_failed(struct sandboxes *sandboxes, const struct sandbox_use *use, struct error *err)
+{
+    if (err->code == ERR_PROCESS_NOT_FOUND) {
+        return terminal_not_found(err);
+    }
     if (err->code == ERR_AGENT_UNAVAILABLE) {
-        sandbox_explain(api_of(request)->sandboxes, use, err);
+        sandbox_explain(sandboxes, use, err);
     }
     return -1;
+}
+
+static int failed(struct request *request, const struct sandbox_use *use, struct error *err)
+{
+    return terminal_failed(api_of(request)->sandboxes, use, err);
 }
 
 /* --- opening --- */
@@ -92,7 +106,7 @@ static int find(struct request *request, const struct sandbox_use *use, struct s
     if (terminal_id_valid(id)) {
         return session_get(use->agent_socket, id, ret_session, err) ? failed(request, use, err) : 0;
     }
-    return error_set(err, ERR_PROCESS_NOT_FOUND, 0, "there is no such terminal");
+    return terminal_not_found(err);
 }
 
 /* A fresh token for a terminal whose first one has expired. */
@@ -119,9 +133,12 @@ static json_t *session_json(const struct session *session)
 {
     char started_at[CLOCK_ISO8601_SIZE];
     bool ended = session->state == AGENT_SESSION_ENDED;
-    return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:s,s:o}", "session_id", session->id, "state",
-                     ended ? "ended" : "running", "command", session->command, "cwd", session->cwd,
-                     "pid", (json_int_t)session->pid, "viewers", (json_int_t)session->viewers,
+    bool exact;
+    return json_pack("{s:s,s:s,s:o,s:o,s:I,s:I,s:s,s:o}", "session_id", session->id, "state",
+                     ended ? "ended" : "running", "command",
+                     utf8_json(session->command, strlen(session->command), &exact), "cwd",
+                     utf8_json(session->cwd, strlen(session->cwd), &exact), "pid",
+                     (json_int_t)session->pid, "viewers", (json_int_t)session->viewers,
                      "created_at", clock_iso8601(session->started_ms, started_at), "exit_code",
                      ended ? json_integer(session->exit.exit_code) : json_null());
 }
@@ -165,7 +182,7 @@ static int end(struct request *request, const struct sandbox_use *use, struct er
 {
     const char *id = request_param(request, "session_id");
     if (!terminal_id_valid(id)) {
-        return error_set(err, ERR_PROCESS_NOT_FOUND, 0, "there is no such terminal");
+        return terminal_not_found(err);
     }
     if (terminal_end(use->agent_socket, id, err) == 0) {
         return 0;
