@@ -2,6 +2,7 @@
 
 #include "agent/command.h"
 #include "agent/file.h"
+#include "agent/file_watch.h"
 #include "agent/hello.h"
 #include "agent/reply.h"
 #include "agent/sessions.h"
@@ -64,7 +65,9 @@ static void submit_file_operation(struct agent *agent, int fd, unsigned char *he
         return;
     }
     *job = (struct job){.fd = fd, .head = head, .request = *request};
-    int errnum = workers_submit(&agent->workers, job);
+    int errnum = request->operation == AGENT_OP_FILE_WATCH
+                     ? file_watch_submit(job)
+                     : workers_submit(&agent->workers, job);
     if (errnum != 0) {
         job->fd = -1;
         job_free(job);

@@ -2,6 +2,7 @@
 
 #include "agent/file_info.h"
 #include "agent/path.h"
+#include "agent/ports.h"
 #include "agent/reply.h"
 #include "base/cleanup.h"
 
@@ -96,6 +97,8 @@ static int run(const struct request *request, int fd, const char **ret_what)
         return file_remove(request, fd, ret_what);
     case AGENT_OP_SYNC:
         return file_sync(request, fd, ret_what);
+    case AGENT_OP_PORTS:
+        return ports_list(request, fd, ret_what);
     case AGENT_OP_HELLO:
     case AGENT_OP_EXEC:
     default:

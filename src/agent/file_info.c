@@ -4,7 +4,7 @@
 
 #include <fcntl.h>
 
-static enum agent_file_type type_of(mode_t mode)
+enum agent_file_type file_type_of(mode_t mode)
 {
     switch (mode & S_IFMT) {
     case S_IFREG:
@@ -39,7 +39,7 @@ size_t file_info_frame(unsigned char *data, enum agent_frame type, const char *p
     struct fields_writer *fields = &writer.fields;
     look_up(names, st->st_uid, st->st_gid);
     fields_put_string(fields, AGENT_PATH, path);
-    fields_put_int(fields, AGENT_FILE_TYPE, type_of(st->st_mode));
+    fields_put_int(fields, AGENT_FILE_TYPE, file_type_of(st->st_mode));
     fields_put_int(fields, AGENT_SIZE, st->st_size);
     fields_put_int(fields, AGENT_MODIFIED_MS,
                    (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000);

@@ -20,6 +20,8 @@ struct owner_names {
     char group[ACCOUNT_NAME_SIZE];
 };
 
+enum agent_file_type file_type_of(mode_t mode);
+
 /* A complete frame into data[FILE_FRAME_MAX]; returns its length. link_target may be NULL. */
 size_t file_info_frame(unsigned char *data, enum agent_frame type, const char *path,
                        const struct stat *st, const char *link_target, struct owner_names *names);

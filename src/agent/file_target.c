@@ -9,6 +9,7 @@
 
 enum { FILE_MODE = 0644, NAME_TRIES_MAX = 8 };
 
+/* The name says whether a file will be replaced (odd), which file watches want to know. */
 static int open_temporary(struct file_target *target)
 {
     for (int i = 0; i < NAME_TRIES_MAX; i++) {
@@ -16,6 +17,7 @@ static int open_temporary(struct file_target *target)
         if (getrandom(&random, sizeof(random), 0) != sizeof(random)) {
             return -1;
         }
+        random = (random & ~1ULL) | target->replaces;
         snprintf(target->temporary, sizeof(target->temporary), ".atoll-%016llx", random);
         target->fd = openat(target->dir_fd, target->temporary,
                             O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -40,6 +42,7 @@ static int decide_attributes(struct file_target *target, int64_t mode)
             return -1;
         }
         target->mode = st.st_mode & 07777;
+        target->replaces = true;
     } else if (errno == ENOENT && fstat(target->dir_fd, &st) == 0) {
         target->mode = FILE_MODE;
     } else {

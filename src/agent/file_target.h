@@ -4,12 +4,14 @@
 
 #include "wire/agent_protocol.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
 struct file_target {
     int fd; /* write here */
     int dir_fd;
+    bool replaces; /* a file is there already */
     char temporary[32];
     char path[AGENT_PATH_MAX]; /* with links followed */
     mode_t mode;
