@@ -193,6 +193,7 @@ void session_put(struct fields_writer *fields, const struct session *session)
     }
     if (session->state == AGENT_SESSION_ENDED) {
         fields_put_int(fields, AGENT_ENDED_MS, session->ended_ms);
+        fields_put_int(fields, AGENT_STOPPED, session->stopped);
     }
     fields_put_int(fields, AGENT_RESTARTS, session->restarts);
     fields_put_int(fields, AGENT_POSITION, session->spool.end);

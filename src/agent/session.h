@@ -51,6 +51,7 @@ struct session {
     int64_t restarts, backoff_ms;
     int64_t timeout_ms, detach_ms;
     bool stopping;     /* until nothing of the tree is left */
+    bool stopped;      /* that is why it ended, or is about to */
     bool forget_ended; /* its record goes when it has stopped */
     struct stopper *stoppers;
 

@@ -31,6 +31,7 @@ static void kill_all(struct session *session)
 
 void session_stop(struct session *session, int64_t grace_ms)
 {
+    session->stopped |= session->state != AGENT_SESSION_ENDED;
     if (session->state == AGENT_SESSION_WAITING) {
         session_end(session);
     }

@@ -122,6 +122,7 @@ static int parse_session(struct agent_call *call, const struct call_frame *frame
     session->restarts = call_get(frame, AGENT_RESTARTS, 0);
     session->viewers = call_get(frame, AGENT_VIEWERS, 0);
     session->position = call_get(frame, AGENT_POSITION, -1);
+    session->stopped = call_get(frame, AGENT_STOPPED, 0) == 1;
     bool numbers = kind >= AGENT_SESSION_JOB && kind <= AGENT_SESSION_TERMINAL &&
                    state >= AGENT_SESSION_RUNNING && state <= AGENT_SESSION_ENDED &&
                    session->pid > 0 && session->pid <= INT32_MAX && session->started_ms >= 0 &&

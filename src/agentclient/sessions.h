@@ -34,6 +34,7 @@ struct session {
     struct agent_exit exit;        /* of its latest end, when restarts > 0 or it ended */
     int64_t restarts, viewers;
     int64_t position;              /* end of its output */
+    bool stopped;                  /* it ended because of session_stop */
 };
 
 /* 0, or -1: ERR_COMMAND_NOT_FOUND, ERR_COMMAND_START, ERR_PROCESS_LIMIT as agent_exec_start; ERR_JOB_LIMIT,

@@ -14,6 +14,9 @@ const char *job_status(const struct session *session)
     if (session->state == AGENT_SESSION_WAITING) {
         return "restarting";
     }
+    if (session->stopped) {
+        return "stopped";
+    }
     if (session->exit.timed_out) {
         return "timed_out";
     }

@@ -6,8 +6,8 @@
 
 #include <jansson.h>
 
-/* "running", "restarting" (a service between two starts), and how it ended: "exited", "killed" (by a signal),
- * "timed_out". */
+/* "running", "restarting" (a service between two starts), and how it ended: "stopped", "exited", "killed" (by a
+ * signal), "timed_out". */
 const char *job_status(const struct session *session);
 
 /* Id, status, command, times, exit; exit_code -1 when it timed out. New reference. */

@@ -54,7 +54,7 @@ enum agent_operation {
 
     /* Sessions. Fields of a session ("the session's fields"): SESSION_ID, SESSION_KIND, [NAME], COMMAND,
      * CWD, PID, SESSION_STATE, STARTED_MS, [ENDED_MS, EXIT_CODE, EXIT_SIGNAL, TIMED_OUT, OOM_KILLED],
-     * RESTARTS, POSITION (end of its output), VIEWERS, [LOG_PATH], [LABEL]. ENOENT: no such session. */
+     * RESTARTS, POSITION (end of its output), VIEWERS, [LOG_PATH], [LABEL], [STOPPED]. ENOENT: no such session. */
     AGENT_OP_SESSION_START, /* SESSION_ID, SESSION_KIND, ARGUMENT+, ENV*, COMMAND, [NAME], [LABEL], [CWD],
                                [USER], [TIMEOUT_MS], [OPEN_STDIN], [ROWS, COLS], [RESTART], [LOG_PATH],
                                [PID_PATH], [DETACH_MS], [LIMIT: running sessions of its kind] → DONE {the session's
@@ -153,6 +153,7 @@ enum agent_tag {
     AGENT_CHANGE,        /* enum agent_change */
     AGENT_PORT,          /* 1..65535 */
     AGENT_ADDRESS,       /* text: "127.0.0.1", "0.0.0.0", "::" */
+    AGENT_STOPPED,       /* 1: it ended because of SESSION_STOP */
 };
 
 enum agent_session_kind { AGENT_SESSION_JOB = 1, AGENT_SESSION_TERMINAL };
