@@ -23,15 +23,14 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct live *all;
 static int count;
 
-int exec_live_add(const char *sandbox_id, struct exec_input *input, char exec_id[ID_SIZE],
+int exec_live_add(const char *sandbox_id, struct exec_input *input, const char *exec_id,
                   struct error *err)
 {
     struct live *live = calloc(1, sizeof(*live));
     if (!live) {
         return error_set(err, ERR_INTERNAL, 0, "no memory for a command stream");
     }
-    id_make("exc_", live->exec_id);
-    memcpy(exec_id, live->exec_id, ID_SIZE);
+    snprintf(live->exec_id, sizeof(live->exec_id), "%s", exec_id);
     snprintf(live->sandbox_id, sizeof(live->sandbox_id), "%s", sandbox_id);
     pthread_mutex_lock(&lock);
     if (count == LIVE_MAX) {

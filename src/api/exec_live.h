@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 
-/* Enters a stream under a new id. 0, or -1 with ERR_AGENT_BUSY when too many run. A reference to input is
+/* Enters a stream under its id, which no other has. 0, or -1 with ERR_AGENT_BUSY when too many run. A reference to input is
  * kept until exec_live_remove. */
-int exec_live_add(const char *sandbox_id, struct exec_input *input, char exec_id[ID_SIZE],
+int exec_live_add(const char *sandbox_id, struct exec_input *input, const char *exec_id,
                   struct error *err);
 void exec_live_remove(const char *exec_id);
 

@@ -26,6 +26,8 @@ int exec_session_start(struct exec_session *session, struct exec_request *reques
         .timeout_ms = request->timeout_ms,
         .open_stdin = request->input || request->open_stdin,
     };
+    exec_events_begin(&session->told, session->api->events, session->use->tenant_id,
+                      session->use->id, request->arguments, request->typed);
     session->timeout_ms = request->timeout_ms;
     session->deadline_ms = clock_monotonic_ms() + START_MAX_MS;
     session->call = agent_exec_start(session->use->agent_socket, &command, err);
@@ -137,6 +139,9 @@ int exec_session_next(struct exec_session *session, int64_t wait_ms, struct agen
     int got = next_event(session, is_last ? (left_ms > 0 ? left_ms : 0) : wait_ms, ret_event, err);
     if (got == 0 && is_last) {
         got = error_set(err, ERR_AGENT_UNAVAILABLE, 0, "the sandbox's agent does not answer");
+    }
+    if (got == 1) {
+        exec_events_take(&session->told, ret_event);
     }
     if (got == 1 && ret_event->type == AGENT_EVENT_STARTED) {
         session->deadline_ms = clock_monotonic_ms() + session->timeout_ms + END_GRACE_MS;

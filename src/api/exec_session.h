@@ -5,6 +5,7 @@
 
 #include "agentclient/agentclient.h"
 #include "api/api.h"
+#include "api/exec_events.h"
 #include "api/exec_input.h"
 #include "api/exec_request.h"
 
@@ -13,6 +14,7 @@ struct exec_session {
     const struct sandbox_use *use; /* borrowed */
     struct agent_call *call;
     struct exec_input *input; /* a reference, or NULL: nothing can be sent */
+    struct exec_events told;
     int client_fd;
     int64_t timeout_ms;  /* of the command */
     int64_t deadline_ms; /* monotonic: an agent that says nothing until then does not work */

@@ -290,7 +290,11 @@ static int stream_start(struct exec_stream *stream, struct request *request, str
         wait_for_start(stream, err)) {
         return -1;
     }
-    return exec_live_add(stream->use.id, stream->session.input, stream->exec_id, err);
+    if (exec_live_add(stream->use.id, stream->session.input, stream->session.told.exec_id, err)) {
+        return -1;
+    }
+    memcpy(stream->exec_id, stream->session.told.exec_id, sizeof(stream->exec_id));
+    return 0;
 }
 
 void exec_stream_handle(struct request *request)

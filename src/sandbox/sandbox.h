@@ -143,7 +143,7 @@ int sandbox_usage(struct sandboxes *sandboxes, const struct principal *principal
 /* A borrowed right to talk to a running sandbox's agent: counts as activity from begin to end, so
  * the idle clock does not run meanwhile. */
 struct sandbox_use {
-    char id[ID_SIZE];
+    char id[ID_SIZE], tenant_id[ID_SIZE];
     char agent_socket[HOST_SOCKET_PATH_SIZE];
     char workdir[256]; /* the template's, such as "/workspace" */
     json_t *env;       /* object of strings: template's and sandbox's variables; new reference */

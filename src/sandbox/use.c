@@ -77,6 +77,7 @@ int sandbox_use_begin(struct sandboxes *sandboxes, const struct principal *princ
     sandbox->last_activity_ms = clock_monotonic_ms();
     *ret_use = (struct sandbox_use){.sandbox = sandbox};
     memcpy(ret_use->id, sandbox->record.id, sizeof(ret_use->id));
+    memcpy(ret_use->tenant_id, sandbox->record.tenant_id, sizeof(ret_use->tenant_id));
     memcpy(ret_use->agent_socket, sandbox->record.agent_socket, sizeof(ret_use->agent_socket));
     memcpy(ret_use->workdir, sandbox->record.workdir, sizeof(ret_use->workdir));
     ret_use->env = environment_of(sandboxes, &sandbox->record);

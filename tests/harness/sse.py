@@ -1,8 +1,10 @@
 """Event streams as a browser's EventSource reads them: names, data and the last id."""
 
 import json
+import time
 
 from harness.client import ApiError
+from harness.wait import Timeout
 
 
 class EventStream:
@@ -16,6 +18,7 @@ class EventStream:
             raise ApiError(self.reply)
         assert self.reply.headers["Content-Type"] == "text/event-stream"
         self.last_id = last_id
+        self.timeout = timeout
         self.events = self._events()
 
     def __enter__(self):
@@ -54,12 +57,16 @@ class EventStream:
     # --- reading ---
 
     def _events(self):
+        deadline = time.monotonic() + self.timeout
         while True:
             block = self._take_block()
             if block is None:
                 return
             if block:
                 yield block
+                deadline = time.monotonic() + self.timeout
+            elif time.monotonic() > deadline:
+                raise Timeout("the stream had keep-alives only")
 
     def _take_block(self):
         """(name, data), or () for a block that is no event, or None at the end."""

@@ -158,3 +158,59 @@ def test_the_log_is_read_in_pages(tenant):
 def test_bad_queries_of_the_log_name_their_field(client, query):
     error = expect_error(client.get("/platform-events", params=query), 422, "VALIDATION_ERROR")
     assert error["details"]["field"] == next(iter(query))
+
+
+def test_commands_are_told_while_somebody_listens(client):
+    with client.create() as sandbox, EventStream(client, f"{sandbox.path}/events").await_greeting() as stream:
+        sandbox.exec("echo out; echo err >&2; exit 3")
+        assert stream.next("sandbox.exec.started")["command"] == "echo out; echo err >&2; exit 3"
+        rest = {}
+        for name, data in stream:
+            rest[name, data.get("stream")] = data
+            if name == "sandbox.exec.completed":
+                break
+        assert rest["exec_output", "stdout"]["data"] == "out\n"
+        assert rest["exec_output", "stderr"]["data"] == "err\n"
+        assert rest["sandbox.exec.stdout", "stdout"]["line"] == "out"
+        assert rest["sandbox.exec.completed", None]["exit_code"] == 3
+        assert len({data["exec_id"] for data in rest.values()}) == 1
+
+
+def test_a_streamed_command_has_one_id_everywhere(client):
+    with client.create() as sandbox, EventStream(client, f"{sandbox.path}/events").await_greeting() as stream:
+        with sandbox.stream("echo hello") as command:
+            exec_id = command.next("started")["exec_id"]
+            list(command)
+        assert stream.next("sandbox.exec.completed")["exec_id"] == exec_id
+
+
+def test_output_is_text_whatever_a_command_writes(client):
+    with client.create() as sandbox, EventStream(client, f"{sandbox.path}/events").await_greeting() as stream:
+        sandbox.exec(r"printf 'a\303'; sleep 0.2; printf '\244b\377c\0d'")
+        told = ""
+        while "d" not in told:
+            told += stream.next("exec_output")["data"]
+        assert told == "a\u00e4b\ufffdc\0d"
+
+
+def test_much_output_arrives_whole_at_a_reader_that_keeps_up(client):
+    with client.create() as sandbox, EventStream(client, f"{sandbox.path}/events", types="exec_output,sandbox.exec.completed").await_greeting() as stream:  # fmt: skip
+        sandbox.exec("seq 1 300000")
+        told = ""
+        for name, data in stream:
+            if name == "sandbox.exec.completed":
+                break
+            assert name == "exec_output", data
+            told += data["data"]
+        assert told == "".join(f"{i}\n" for i in range(1, 300001))
+
+
+def test_live_events_are_kept_for_one_who_comes_back(client):
+    with client.create() as sandbox:
+        with EventStream(client, f"{sandbox.path}/events").await_greeting() as stream:
+            sandbox.exec("echo one")
+            stream.next("sandbox.exec.completed")
+        sandbox.exec("echo two")
+        with EventStream(client, f"{sandbox.path}/events", last_id=stream.last_id) as again:
+            assert again.next()["command"] == "echo two"
+            assert again.next("exec_output")["data"] == "two\n"
