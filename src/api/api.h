@@ -49,6 +49,9 @@ extern const struct route api_service_routes[]; /* health, metrics, openapi */
 /* The whole table, ended by {0}; static memory. */
 const struct route *api_routes(void);
 
+/* For apps_begin, with the struct api as context: a public preview of the app's port, unless there is one. */
+void api_expose_app(void *context, const char *tenant_id, const char *sandbox_id, int port);
+
 static inline struct api *api_of(const struct request *request)
 {
     return request_application(request);

@@ -3,16 +3,61 @@
 
 #include "api/body_known.h"
 #include "api/file_use.h"
-#include "base/urls.h"
+#include "api/preview_fields.h"
+#include "api/previews.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "gateway/previews.h"
+
+#include <stdio.h>
 
 static json_t *preview_url(const struct api *api, const char *sandbox_id, int port)
 {
     struct sandbox_view view;
-    char url[URL_SIZE];
-    if (port <= 0 || !sandbox_peek(api->sandboxes, sandbox_id, NULL, &view)) {
-        return json_null();
+    return port > 0 && sandbox_peek(api->sandboxes, sandbox_id, NULL, &view)
+               ? preview_url_member(api, &view, port, NULL, NULL)
+               : json_null();
+}
+
+/* Does the sandbox have a preview of the port, such as a private one that its owner made? */
+static bool has_preview(struct api *api, const char *sandbox_id, int port)
+{
+    auto_free struct store_preview *previews = NULL;
+    size_t count = 0;
+    if (directory_list_previews(api->directory, sandbox_id, &previews, &count, NULL) < 0) {
+        return false;
     }
-    return json_string(url_of_preview(api->settings, 0, view.slug, port, url));
+    for (size_t i = 0; i < count; i++) {
+        bool is_over = previews[i].expires_ms && previews[i].expires_ms <= clock_realtime_ms();
+        if (previews[i].port == port && !is_over) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void api_expose_app(void *context, const char *tenant_id, const char *sandbox_id, int port)
+{
+    struct api *api = context;
+    struct error err = {0};
+    struct sandbox_view view;
+    struct store_preview preview = {
+        .port = port, .is_public = true, .origin = "expose", .created_ms = clock_realtime_ms()};
+    if (!sandbox_peek(api->sandboxes, sandbox_id, NULL, &view) ||
+        has_preview(api, sandbox_id, port)) {
+        return;
+    }
+    id_make("prv_", preview.id);
+    snprintf(preview.tenant_id, sizeof(preview.tenant_id), "%s", tenant_id);
+    snprintf(preview.sandbox_id, sizeof(preview.sandbox_id), "%s", sandbox_id);
+    snprintf(preview.name, sizeof(preview.name), "port-%d", port);
+    if (directory_put_preview(api->directory, &preview, true, &err) < 0) {
+        log_warn("app.not_exposed", "sandbox=%s port=%d error=\"%s\"", sandbox_id, port,
+                 err.message);
+        return;
+    }
+    preview_tell_ready(api, &view, &preview);
 }
 
 /* Answers with the app's status and the URL that leads to its port, which every start exposes. */

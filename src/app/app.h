@@ -22,21 +22,21 @@
 
 struct apps;
 
-/* Also registers itself with sandboxes (sandboxes_on_start), so that apps and services of a sandbox that
- * starts are started. All borrowed; events may be NULL. */
+/* All borrowed; events may be NULL. */
 struct apps *apps_open(const struct settings *settings, struct sandboxes *sandboxes,
                        struct hostclient *host, const struct catalogue *catalogue,
                        struct events *events, struct error *err);
 
-/* Before sandboxes_close: waits for starts that are under way. Accepts NULL; returns NULL. */
+/* Before sandboxes_close and before what expose needs goes: waits for starts that are under way. Accepts NULL;
+ * returns NULL. */
 struct apps *apps_close(struct apps *apps);
 
-/* expose is called whenever an app with a port is started, before anybody waits for it, by whoever starts it. At
- * most one; set it before requests come. */
-void apps_on_port(struct apps *apps,
-                  void (*expose)(void *context, const char *tenant_id, const char *sandbox_id,
-                                 int port),
-                  void *context);
+/* From now on apps and services of sandboxes that start are started (sandboxes_on_start). expose is called whenever
+ * an app with a port is started, by whoever starts it and before anybody waits for it. Before requests come. */
+void apps_begin(struct apps *apps,
+                void (*expose)(void *context, const char *tenant_id, const char *sandbox_id,
+                               int port),
+                void *context);
 
 /*
  * POST …/template/start. Checks the request ({install, install_command, start_command, port, workdir, env, user,

@@ -96,7 +96,6 @@ struct apps *apps_open(const struct settings *settings, struct sandboxes *sandbo
     for (size_t i = 0; i < APP_LOCKS; i++) {
         pthread_mutex_init(&apps->locks[i], NULL);
     }
-    sandboxes_on_start(sandboxes, on_start, apps);
     return apps;
 }
 
@@ -113,13 +112,14 @@ struct apps *apps_close(struct apps *apps)
     return NULL;
 }
 
-void apps_on_port(struct apps *apps,
-                  void (*expose)(void *context, const char *tenant_id, const char *sandbox_id,
-                                 int port),
-                  void *context)
+void apps_begin(struct apps *apps,
+                void (*expose)(void *context, const char *tenant_id, const char *sandbox_id,
+                               int port),
+                void *context)
 {
     apps->expose_context = context;
     apps->expose = expose;
+    sandboxes_on_start(apps->sandboxes, on_start, apps);
 }
 
 /* --- status --- */

@@ -132,19 +132,28 @@ static int start_job(struct apps *apps, const struct sandbox_use *use, json_t *p
     return result;
 }
 
+static bool is_of_the_path(enum error_code code)
+{
+    return code == ERR_FILE_NOT_FOUND || code == ERR_FILE_EXISTS || code == ERR_NOT_DIRECTORY ||
+           code == ERR_IS_DIRECTORY || code == ERR_FORBIDDEN_PATH;
+}
+
 /* A directory for whichever user the app runs as, without the mark of an earlier start. */
 static int prepare_directory(const struct sandbox_use *use, struct error *err)
 {
-    struct error missing = {0};
-    if (agent_mkdir(use->agent_socket, APP_RUN_DIRECTORY, 01777, true, err) < 0 ||
-        agent_chmod(use->agent_socket, APP_RUN_DIRECTORY, 01777, err) < 0) {
+    const char *socket = use->agent_socket;
+    if (agent_mkdir(socket, APP_RUN_DIRECTORY, 01777, true, err) < 0 ||
+        agent_chmod(socket, APP_RUN_DIRECTORY, 01777, err) < 0 ||
+        (agent_remove(socket, APP_INSTALLED_PATH, false, err) < 0 &&
+         err->code != ERR_FILE_NOT_FOUND)) {
+        if (is_of_the_path(err->code)) {
+            err->code = ERR_COMMAND_START;
+            error_prefix(err, "prepare %s", APP_RUN_DIRECTORY);
+            return error_hint(err, "Remove what is in its place inside the sandbox.");
+        }
         return -1;
     }
-    if (agent_remove(use->agent_socket, APP_INSTALLED_PATH, false, &missing) < 0 &&
-        missing.code != ERR_FILE_NOT_FOUND) {
-        *err = missing;
-        return -1;
-    }
+    *err = (struct error){0};
     return 0;
 }
 
