@@ -86,6 +86,7 @@ static int start(const struct settings *settings, struct service *service, struc
     if (!api->directory) {
         return -1;
     }
+    apps_begin(api->apps, api_expose_app, api);
     FAULT_POINT("daemon.start.reconciled");
     api->server = http_server_start(settings, api->store, api_routes(), api, err);
     return api->server ? 0 : -1;
@@ -99,8 +100,8 @@ static void stop(struct service *service)
         events_end_all(api->events);
         api->server = http_server_stop(api->server, SHUTDOWN_GRACE_MS);
     }
-    api->directory = directory_close(api->directory);
     api->apps = apps_close(api->apps);
+    api->directory = directory_close(api->directory);
     api->sandboxes = sandboxes_close(api->sandboxes);
     if (api->host) {
         api->host = hostclient_free(api->host);
