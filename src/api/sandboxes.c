@@ -1,6 +1,7 @@
 /* Sandboxes: make, look up, change, pause, resume, stop, end. */
 #include "api/api.h"
 #include "api/body_fields.h"
+#include "api/create_services.h"
 #include "api/sandbox_routes.h"
 
 #include "base/cleanup.h"
@@ -38,8 +39,17 @@ int sandbox_create_from(struct request *request, json_t *body, struct sandbox_sp
         take_wait(request, ret_spec, err)) {
         return -1;
     }
+    json_t *services = NULL;
+    if (create_services_parse(body, &services, err)) {
+        return -1;
+    }
+    ret_spec->services = services;
     request_claim(request, &ret_spec->idempotency_route, &ret_spec->idempotency_key);
-    return sandbox_create(api->sandboxes, request_principal(request), ret_spec, ret_sandbox, err);
+    int result =
+        sandbox_create(api->sandboxes, request_principal(request), ret_spec, ret_sandbox, err);
+    ret_spec->services = NULL;
+    json_decref(services);
+    return result;
 }
 
 /* What a client needs to go on, for those that create thousands. */
