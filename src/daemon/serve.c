@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* Command streams end a moment earlier, so that their last event still goes out. */
-enum { SHUTDOWN_GRACE_MS = 10 * 1000, STREAM_GRACE_MS = 8 * 1000 };
+enum { SHUTDOWN_GRACE_MS = 10 * 1000, STREAM_GRACE_MS = 8 * 1000, GATEWAY_GRACE_MS = 5 * 1000 };
 
 /* What was started, in this order; stopped in the opposite one. */
 struct service {
@@ -87,6 +87,10 @@ static int start(const struct settings *settings, struct service *service, struc
         return -1;
     }
     apps_begin(api->apps, api_expose_app, api);
+    api->gateway = gateway_start(settings, api->directory, api->host, err);
+    if (!api->gateway) {
+        return -1;
+    }
     FAULT_POINT("daemon.start.reconciled");
     api->server = http_server_start(settings, api->store, api_routes(), api, err);
     return api->server ? 0 : -1;
@@ -100,6 +104,7 @@ static void stop(struct service *service)
         events_end_all(api->events);
         api->server = http_server_stop(api->server, SHUTDOWN_GRACE_MS);
     }
+    api->gateway = gateway_stop(api->gateway, GATEWAY_GRACE_MS);
     api->apps = apps_close(api->apps);
     api->directory = directory_close(api->directory);
     api->sandboxes = sandboxes_close(api->sandboxes);
