@@ -74,7 +74,8 @@ static int start(const struct settings *settings, struct service *service, struc
     if (!api->host) {
         return error_set(err, ERR_INTERNAL, errno, "make the client of atoll-host");
     }
-    api->sandboxes = sandboxes_open(settings, api->store, api->events, api->host, api->catalogue, err);
+    api->sandboxes =
+        sandboxes_open(settings, api->store, api->events, api->host, api->catalogue, err);
     if (!api->sandboxes) {
         return -1;
     }
@@ -86,11 +87,11 @@ static int start(const struct settings *settings, struct service *service, struc
     if (!api->directory) {
         return -1;
     }
-    apps_begin(api->apps, api_expose_app, api);
     api->gateway = gateway_start(settings, api->directory, api->host, err);
     if (!api->gateway) {
         return -1;
     }
+    apps_begin(api->apps, api_expose_app, api);
     FAULT_POINT("daemon.start.reconciled");
     api->server = http_server_start(settings, api->store, api_routes(), api, err);
     return api->server ? 0 : -1;
