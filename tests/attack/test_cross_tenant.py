@@ -25,6 +25,7 @@ BODY = {
     "signal": "SIGKILL",
     "timeout_sec": 1,
     "tags": ["stolen"],
+    "start_command": "echo x > /workspace/broken",
     "files": [{"path": "/workspace/mine", "content": "eA==", "content_base64": "eA=="}],
 }
 ACCEPTED = {
@@ -44,6 +45,7 @@ ACCEPTED = {
     "delete": ("path",),
     "write-many": ("files",),
     "batch": ("files",),
+    "start": ("start_command",),
 }
 
 

@@ -46,6 +46,7 @@ class Life:
         self._write("first")
         assert self.sandbox.output("echo ring") == "ring\n"
         list(self.sandbox.stream("echo ring"))
+        self.sandbox.action("template/start", {"start_command": "sleep 1000"})
         self.sandbox.pause()
         self.sandbox.resume()
         self._write("second")

@@ -6,7 +6,7 @@ from harness import paths
 
 DAEMON_OF = {
     "atoll-host": ("linux", "engine", "hostd"),
-    "atolld": ("store", "agentclient", "hostclient", "template", "sandbox", "http", "api", "daemon"),
+    "atolld": ("store", "agentclient", "hostclient", "template", "sandbox", "app", "http", "api", "daemon"),
 }
 LABEL = re.compile(r'FAULT_POINT\("([^"]+)"\)')
 

@@ -169,7 +169,7 @@ def test_examples_are_as_described(document):
 
 GET_ROUTES = [
     "{}", "{}/usage", "{}/metrics", "{}/readiness", "{}/files", "{}/files/list", "{}/files/tree", "{}/fs",
-    "{}/files/stat?path=/etc", "{}/files/exists?path=/etc", "{}/fs/read?path=/etc/debian_version",
+    "{}/template", "{}/artifacts", "{}/files/stat?path=/etc", "{}/files/exists?path=/etc", "{}/fs/read?path=/etc/debian_version",
     "/sandboxes", "/sandbox-templates", "/sandbox-templates/nextjs", "/templates", "/api-keys",
     "/api-keys/presets", "/engines", "/health",
 ]
