@@ -25,7 +25,6 @@ BODY = {
     "signal": "SIGKILL",
     "timeout_sec": 1,
     "tags": ["stolen"],
-    "start_command": "echo x > /workspace/broken",
     "files": [{"path": "/workspace/mine", "content": "eA==", "content_base64": "eA=="}],
 }
 ACCEPTED = {
@@ -45,7 +44,6 @@ ACCEPTED = {
     "delete": ("path",),
     "write-many": ("files",),
     "batch": ("files",),
-    "start": ("start_command",),
 }
 
 
