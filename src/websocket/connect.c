@@ -18,7 +18,7 @@
 enum { CONNECT_MAX_MS = 10 * 1000, REPLY_MAX_MS = 60 * 1000, HEAD_MAX = 16 * 1024 };
 
 struct target {
-    char host[256], port[8];
+    char host[256], port[6];
     const char *path; /* with its query */
 };
 
@@ -32,7 +32,7 @@ static int parse_authority(const char *text, size_t length, struct target *targe
     const char *host = bracket ? text + 1 : text;
     size_t host_length = (size_t)((bracket ? bracket : host_end) - host);
     size_t port_length = host_end < end ? (size_t)(end - host_end) - 1 : 0;
-    if (host_length == 0 || host_length >= sizeof(target->host) ||
+    if (host_length == 0 || *host == '[' || host_length >= sizeof(target->host) ||
         port_length >= sizeof(target->port) || (host_end < end && *host_end != ':')) {
         return -1;
     }

@@ -123,6 +123,9 @@ static void tell_close(struct websocket *websocket, int code, struct websocket_m
 {
     bool has_reason = code != WSLAY_CODE_ABNORMAL_CLOSURE && websocket->control_length > 2;
     websocket->ended = true;
+    if (code == WSLAY_CODE_ABNORMAL_CLOSURE) {
+        websocket->broken = true;
+    }
     *ret_message = (struct websocket_message){
         .type = WEBSOCKET_CLOSE,
         .bytes = has_reason ? (const char *)websocket->control + 2 : "",
