@@ -111,10 +111,11 @@ int sandbox_keep(struct sandboxes *sandboxes, const struct principal *principal,
     }
     struct sandbox_record next = sandbox->record;
     int result = 0;
-    if (!next.always_on || !next.persistent || next.idle_timeout_sec) {
+    if (!next.always_on || !next.persistent || next.idle_timeout_sec || !next.auto_resume) {
         next.always_on = 1;
         next.persistent = 1;
         next.idle_timeout_sec = 0;
+        next.auto_resume = 1;
         result = change_commit_fields(sandboxes, sandbox, &next, err);
     }
     change_end(sandboxes, sandbox);

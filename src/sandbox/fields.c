@@ -7,7 +7,8 @@ enum {
     FREE_FORM_BYTES_MAX = 64 * 1024, /* kept in memory for each sandbox, copied into each reply */
     TAG_BYTES_MAX = 128,
     TAGS_MAX = 64,
-    LABEL_MAX = 63, /* RFC 1035 */
+    LABEL_MAX = 63,           /* RFC 1035 */
+    SLUG_MAX = LABEL_MAX - 6, /* "65535-" may stand before it */
 };
 
 static json_t *member(json_t *object, const char *key)
@@ -97,22 +98,22 @@ int field_read_name(json_t *object, const char *key, const char **ret_text, stru
 static bool slug_valid(const char *text)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-    size_t length = strlen(text);
+    size_t length = strlen(text), digits = strspn(text, "0123456789");
     return text[0] != '-' && text[length - 1] != '-' && strspn(text, allowed) == length &&
-           strspn(text, "0123456789") != length && !strstr(text, "--");
+           text[digits] != '\0' && text[digits] != '-' && !strstr(text, "--");
 }
 
 int field_read_slug(json_t *object, const char *key, const char **ret_text, struct error *err)
 {
     const char *text;
-    int found = field_read_text(object, key, LABEL_MAX, &text, err);
+    int found = field_read_text(object, key, SLUG_MAX, &text, err);
     if (found <= 0) {
         return found;
     }
     if (!slug_valid(text)) {
         return error_set_field(err, ERR_VALIDATION, key,
                                "%s is a DNS label: lower-case letters, digits and single '-' "
-                               "between them, not only digits",
+                               "between them, not only digits, and not digits before a '-'",
                                key);
     }
     *ret_text = text;

@@ -21,8 +21,8 @@ int field_read_text(json_t *object, const char *key, size_t max_length, const ch
 
 /* A sandbox's name: [A-Za-z0-9][A-Za-z0-9._-]{0,62}. */
 int field_read_name(json_t *object, const char *key, const char **ret_text, struct error *err);
-/* A DNS label: [a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?, without "--" and not only digits, so that
- * preview names like "5173-slug" stay unambiguous. */
+/* A DNS label with room for a port before it: [a-z0-9]([a-z0-9-]{0,55}[a-z0-9])?, without "--", not only digits
+ * and not digits before a '-', so that preview names like "5173-slug" stay unambiguous. */
 int field_read_slug(json_t *object, const char *key, const char **ret_text, struct error *err);
 
 /* An object (metadata) of at most 64 KiB as JSON. */

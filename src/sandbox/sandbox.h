@@ -176,6 +176,10 @@ struct sandbox_view {
 bool sandbox_peek(struct sandboxes *sandboxes, const char *id, const char *slug,
                   struct sandbox_view *ret_view);
 
+/* As sandbox_peek by id, waiting at most wait_ms until that run is over: it does not run, or runs anew. */
+bool sandbox_await_end(struct sandboxes *sandboxes, const char *id, uint64_t run, int64_t wait_ms,
+                       struct sandbox_view *ret_view);
+
 /* Activity that is not a use: resets the idle clock. Never waits. */
 void sandbox_touch(struct sandboxes *sandboxes, const char *id);
 
@@ -196,7 +200,8 @@ int sandbox_get_services(struct sandboxes *sandboxes, const char *id, json_t **r
 int sandbox_set_service(struct sandboxes *sandboxes, const char *id, const char *name, json_t *spec,
                         struct error *err);
 
-/* Cancels the auto-destroy and idle timers for a deployment: always_on and persistent. */
+/* Cancels the auto-destroy and idle timers for a deployment: always_on, persistent and, should it be paused
+ * nevertheless, auto_resume. */
 int sandbox_keep(struct sandboxes *sandboxes, const struct principal *principal, const char *id,
                  struct error *err);
 

@@ -98,6 +98,7 @@ static void bad_fields_are_refused_by_name(void)
         {"{\"slug\":\"-a\"}", "slug"},
         {"{\"slug\":\"5173-a--b\"}", "slug"},
         {"{\"slug\":\"123\"}", "slug"},
+        {"{\"slug\":\"5173-a\"}", "slug"},
         {"{\"env\":[\"A=B\"]}", "env"},
         {"{\"env\":{\"1A\":\"x\"}}", "env"},
         {"{\"env\":{\"A\":1}}", "env"},
