@@ -236,6 +236,6 @@ void answer_error(struct loop *loop, struct client *client, const struct error *
         .extra = "",
     };
     bool as_page = exchange->wants_html;
-    exchange_free(client);
+    drop_exchange(client);
     say_error(loop, client, err, as_page, &answer);
 }

@@ -103,7 +103,7 @@ void client_close(struct loop *loop, struct client *client, bool with_reset)
         count(&loop->counters.upgraded, -1);
     }
     client->state = CLIENT_DEAD;
-    exchange_free(client);
+    drop_exchange(client);
     free(take_pointer(&client->failure));
     count_bytes(loop, client);
     end_close(&client->end, &loop->blocks, with_reset);
@@ -248,7 +248,7 @@ static bool step(struct loop *loop, struct client *client)
         }
         return false;
     case CLIENT_EXCHANGE:
-        exchange_run(loop, client);
+        run_exchange(loop, client);
         return client->state != CLIENT_EXCHANGE && client->state != CLIENT_DEAD;
     case CLIENT_TUNNEL:
         tunnel_run(loop, client);

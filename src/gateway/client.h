@@ -136,7 +136,7 @@ enum slowness client_slowness(struct loop *loop, struct client *client, struct e
 
 /* A whole head of that length lies in client->end.in. */
 void request_begin(struct loop *loop, struct client *client, size_t head_bytes);
-void exchange_free(struct client *client);
+void drop_exchange(struct client *client);
 
 /* --- answer.c: what the gateway says itself -------------------------------------------------- */
 
@@ -155,10 +155,10 @@ void answer_redirect(struct loop *loop, struct client *client, const struct head
 /* --- exchange.c ------------------------------------------------------------------------------ */
 
 /* Moves the request and the response on. */
-void exchange_run(struct loop *loop, struct client *client);
+void run_exchange(struct loop *loop, struct client *client);
 
 /* The exchange is over (both sides done, or answered by the gateway): next request, or close. */
-void exchange_finish(struct loop *loop, struct client *client);
+void finish_exchange(struct loop *loop, struct client *client);
 
 /* response.c: 1 moved, 0 nothing to do now, -1 the client's state changed: stop. */
 int response_pump(struct loop *loop, struct client *client);

@@ -106,7 +106,7 @@ static bool client_is_gone(const struct client *client)
     return end->failed || end->eof || (end->hangup && exchange->request.is_done);
 }
 
-void exchange_finish(struct loop *loop, struct client *client)
+void finish_exchange(struct loop *loop, struct client *client)
 {
     struct exchange *exchange = client->exchange;
     bool is_whole = exchange->request.is_done && !exchange->upload_is_over;
@@ -114,7 +114,7 @@ void exchange_finish(struct loop *loop, struct client *client)
     log_debug("gateway.request", "sandbox=%s port=%d status=%d", exchange->sandbox_id,
               exchange->port, exchange->status);
     upstream_put(loop, client, is_whole && !exchange->close_upstream);
-    exchange_free(client);
+    drop_exchange(client);
     if (closes) {
         client_finish(loop, client, !is_whole);
         return;
@@ -124,7 +124,7 @@ void exchange_finish(struct loop *loop, struct client *client)
     client->since_ms = loop->now_ms;
 }
 
-void exchange_run(struct loop *loop, struct client *client)
+void run_exchange(struct loop *loop, struct client *client)
 {
     for (int round = 0; round < ROUNDS_MAX; round++) {
         int sent = request_pump(loop, client);

@@ -95,7 +95,7 @@ static void find(struct loop *loop, const struct intake *intake, struct director
 
 /* --- exchanges ------------------------------------------------------------------------------- */
 
-void exchange_free(struct client *client)
+void drop_exchange(struct client *client)
 {
     struct exchange *exchange = client->exchange;
     if (exchange) {
@@ -252,7 +252,7 @@ static void forward(struct loop *loop, struct client *client, struct intake *int
     }
     client_touch(loop, client, answer->sandbox_id);
     if (!new_exchange(loop, client, intake, answer)) {
-        exchange_free(client);
+        drop_exchange(client);
         error_set(&err, ERR_INTERNAL, ENOMEM, "forward the request");
         end_consume(&client->end, intake->head_bytes);
         answer_error_to(loop, client, &intake->head, &err);

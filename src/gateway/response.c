@@ -162,7 +162,7 @@ static int finish_when_sent(struct loop *loop, struct client *client)
         /* An early answer; the server goes on reading. */
         return 0;
     }
-    exchange_finish(loop, client);
+    finish_exchange(loop, client);
     return -1;
 }
 

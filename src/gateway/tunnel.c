@@ -19,7 +19,7 @@ void tunnel_begin(struct loop *loop, struct client *client)
 {
     keep_alive(client->end.fd);
     count(&loop->counters.upgraded, 1);
-    exchange_free(client);
+    drop_exchange(client);
     client->state = CLIENT_TUNNEL;
     client->since_ms = loop->now_ms;
     client_again(loop, client);
