@@ -118,10 +118,13 @@ static const char *const migrations[] = {
     "CREATE TABLE webhook_deliveries (id TEXT PRIMARY KEY, webhook_id TEXT NOT NULL,"
     " tenant_id TEXT NOT NULL, event_type TEXT NOT NULL, payload TEXT NOT NULL, state TEXT NOT NULL,"
     " attempts INTEGER NOT NULL, next_attempt_ms INTEGER NOT NULL, last_status_code INTEGER NOT NULL,"
-    " last_error TEXT NOT NULL, replay_of TEXT NOT NULL, replay_id TEXT UNIQUE,"
-    " created_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    " last_error TEXT NOT NULL, replay_of TEXT NOT NULL, replay_id TEXT,"
+    " created_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL, UNIQUE (webhook_id, replay_id))"
+    " STRICT, WITHOUT ROWID;"
     "CREATE INDEX webhook_deliveries_webhook ON webhook_deliveries (webhook_id, id);"
-    "CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_attempt_ms) WHERE state = 'pending';"
+    "CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, next_attempt_ms)"
+    " WHERE state = 'pending';"
+    "CREATE INDEX webhook_deliveries_created ON webhook_deliveries (created_ms);"
 
     /* keys that this instance made for itself */
     "CREATE TABLE secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",

@@ -240,6 +240,12 @@ int store_prune(struct store *store, struct error *err)
                     now_ms - STORE_EVENT_DAYS * day_ms, err) < 0) {
         return -1;
     }
+    if (prune_table(store,
+                    "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries"
+                    " WHERE created_ms < ?1 LIMIT ?2)",
+                    now_ms - STORE_EVENT_DAYS * day_ms, err) < 0) {
+        return -1;
+    }
     return prune_table(store,
                        "DELETE FROM sandboxes WHERE id IN (SELECT id FROM sandboxes"
                        " WHERE state = 'destroyed' AND destroyed_ms < ?1 LIMIT ?2)",
