@@ -175,7 +175,7 @@ static int check_reply(const struct exchange *exchange, struct error *err)
     return error_hint(err, "%s", hint);
 }
 
-int exchange_start(struct exchange *exchange, enum host_operation operation, struct error *err)
+int host_exchange_start(struct exchange *exchange, enum host_operation operation, struct error *err)
 {
     exchange->reply = malloc(HOST_PACKET_MAX);
     if (!exchange->reply) {
@@ -186,12 +186,12 @@ int exchange_start(struct exchange *exchange, enum host_operation operation, str
     return 0;
 }
 
-void exchange_free(struct exchange *exchange)
+void host_exchange_free(struct exchange *exchange)
 {
     free(exchange->reply);
 }
 
-int exchange_ask(struct hostclient *client, struct exchange *exchange, struct error *err)
+int host_exchange_ask(struct hostclient *client, struct exchange *exchange, struct error *err)
 {
     if (exchange->writer.overflow) {
         return error_set(err, ERR_VALIDATION, 0, "the request is too long");
@@ -208,8 +208,8 @@ int exchange_ask(struct hostclient *client, struct exchange *exchange, struct er
     return check_reply(exchange, err);
 }
 
-int exchange_open(const struct hostclient *client, struct exchange *exchange, int *ret_fd,
-                  struct error *err)
+int host_exchange_open(const struct hostclient *client, struct exchange *exchange, int *ret_fd,
+                       struct error *err)
 {
     auto_close int fd = connect_new(client);
     if (fd < 0 || send_request(fd, exchange) < 0) {
@@ -222,12 +222,12 @@ int exchange_open(const struct hostclient *client, struct exchange *exchange, in
     return 0;
 }
 
-int64_t exchange_int(const struct exchange *exchange, enum host_tag tag)
+int64_t host_exchange_int(const struct exchange *exchange, enum host_tag tag)
 {
     return fields_get_int(exchange->reply, exchange->reply_length, tag, 0);
 }
 
-void exchange_text(const struct exchange *exchange, enum host_tag tag, char *text, size_t size)
+void host_exchange_text(const struct exchange *exchange, enum host_tag tag, char *text, size_t size)
 {
     fields_get_text(exchange->reply, exchange->reply_length, tag, text, size);
 }

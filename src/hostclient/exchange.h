@@ -17,20 +17,22 @@ struct exchange {
     int fds_max, fd_count; /* how many there is room for, how many came */
 };
 
-/* Begins the request. 0 or -1 with err; exchange_free in any case. */
-int exchange_start(struct exchange *exchange, enum host_operation operation, struct error *err);
-void exchange_free(struct exchange *exchange);
-#define auto_exchange __attribute__((cleanup(exchange_free)))
+/* Begins the request. 0 or -1 with err; host_exchange_free in any case. */
+int host_exchange_start(struct exchange *exchange, enum host_operation operation,
+                        struct error *err);
+void host_exchange_free(struct exchange *exchange);
+#define auto_exchange __attribute__((cleanup(host_exchange_free)))
 
 /* Sends the request and reads the reply. -1 with the error of either side. Descriptors that came are in
  * fds and the caller's, with an error, too. */
-int exchange_ask(struct hostclient *client, struct exchange *exchange, struct error *err);
+int host_exchange_ask(struct hostclient *client, struct exchange *exchange, struct error *err);
 
 /* The same on a connection that stays open for more packets: the caller's *ret_fd. */
-int exchange_open(const struct hostclient *client, struct exchange *exchange, int *ret_fd,
-                  struct error *err);
+int host_exchange_open(const struct hostclient *client, struct exchange *exchange, int *ret_fd,
+                       struct error *err);
 
-int64_t exchange_int(const struct exchange *exchange, enum host_tag tag);
-void exchange_text(const struct exchange *exchange, enum host_tag tag, char *text, size_t size);
+int64_t host_exchange_int(const struct exchange *exchange, enum host_tag tag);
+void host_exchange_text(const struct exchange *exchange, enum host_tag tag, char *text,
+                        size_t size);
 
 #endif

@@ -10,20 +10,20 @@
 int host_hello(struct hostclient *client, struct host_info *ret_info, struct error *err)
 {
     auto_exchange struct exchange exchange = {0};
-    if (exchange_start(&exchange, HOST_OP_HELLO, err) < 0 ||
-        exchange_ask(client, &exchange, err) < 0) {
+    if (host_exchange_start(&exchange, HOST_OP_HELLO, err) < 0 ||
+        host_exchange_ask(client, &exchange, err) < 0) {
         return -1;
     }
     struct host_info *info = ret_info;
-    exchange_text(&exchange, HOST_VERSION, info->version, sizeof(info->version));
-    exchange_text(&exchange, HOST_ENGINE, info->engine, sizeof(info->engine));
-    exchange_text(&exchange, HOST_ISOLATION, info->isolation, sizeof(info->isolation));
-    exchange_text(&exchange, HOST_CGROUP_MODE, info->cgroup_mode, sizeof(info->cgroup_mode));
-    exchange_text(&exchange, HOST_NETWORK_PROBLEM, info->network_problem,
-                  sizeof(info->network_problem));
-    exchange_text(&exchange, HOST_ENGINE_PROBLEM, info->engine_problem,
-                  sizeof(info->engine_problem));
-    info->cpu_count = exchange_int(&exchange, HOST_CPU_COUNT);
+    host_exchange_text(&exchange, HOST_VERSION, info->version, sizeof(info->version));
+    host_exchange_text(&exchange, HOST_ENGINE, info->engine, sizeof(info->engine));
+    host_exchange_text(&exchange, HOST_ISOLATION, info->isolation, sizeof(info->isolation));
+    host_exchange_text(&exchange, HOST_CGROUP_MODE, info->cgroup_mode, sizeof(info->cgroup_mode));
+    host_exchange_text(&exchange, HOST_NETWORK_PROBLEM, info->network_problem,
+                       sizeof(info->network_problem));
+    host_exchange_text(&exchange, HOST_ENGINE_PROBLEM, info->engine_problem,
+                       sizeof(info->engine_problem));
+    info->cpu_count = host_exchange_int(&exchange, HOST_CPU_COUNT);
     return 0;
 }
 
@@ -32,7 +32,7 @@ int host_create(struct hostclient *client, const struct host_create *request,
 {
     auto_exchange struct exchange exchange = {0};
     struct fields_writer *writer = &exchange.writer;
-    if (exchange_start(&exchange, HOST_OP_CREATE, err) < 0) {
+    if (host_exchange_start(&exchange, HOST_OP_CREATE, err) < 0) {
         return -1;
     }
     fields_put_string(writer, HOST_ID, request->id);
@@ -44,28 +44,28 @@ int host_create(struct hostclient *client, const struct host_create *request,
     fields_put_int(writer, HOST_PROCESS_LIMIT, request->process_limit);
     fields_put_int(writer, HOST_NETWORK, request->network);
     fields_put_int(writer, HOST_KEEP_DISK, request->keep_disk);
-    if (exchange_ask(client, &exchange, err) < 0) {
+    if (host_exchange_ask(client, &exchange, err) < 0) {
         return -1;
     }
-    exchange_text(&exchange, HOST_AGENT_SOCKET, ret_created->agent_socket,
-                  sizeof(ret_created->agent_socket));
-    exchange_text(&exchange, HOST_BOOT_PATH, ret_created->boot_path,
-                  sizeof(ret_created->boot_path));
-    ret_created->boot_us = exchange_int(&exchange, HOST_BOOT_US);
+    host_exchange_text(&exchange, HOST_AGENT_SOCKET, ret_created->agent_socket,
+                       sizeof(ret_created->agent_socket));
+    host_exchange_text(&exchange, HOST_BOOT_PATH, ret_created->boot_path,
+                       sizeof(ret_created->boot_path));
+    ret_created->boot_us = host_exchange_int(&exchange, HOST_BOOT_US);
     return 0;
 }
 
 static int ask_about(struct hostclient *client, enum host_operation operation, const char *id,
                      bool keep_disk, struct exchange *exchange, struct error *err)
 {
-    if (exchange_start(exchange, operation, err) < 0) {
+    if (host_exchange_start(exchange, operation, err) < 0) {
         return -1;
     }
     fields_put_string(&exchange->writer, HOST_ID, id);
     if (keep_disk) {
         fields_put_int(&exchange->writer, HOST_KEEP_DISK, 1);
     }
-    return exchange_ask(client, exchange, err);
+    return host_exchange_ask(client, exchange, err);
 }
 
 int host_destroy(struct hostclient *client, const char *id, bool keep_disk, struct error *err)
@@ -94,14 +94,14 @@ int host_usage(struct hostclient *client, const char *id, struct host_usage *ret
         return -1;
     }
     *ret_usage = (struct host_usage){
-        .cpu_us = exchange_int(&exchange, HOST_CPU_US),
-        .memory_bytes = exchange_int(&exchange, HOST_MEMORY_BYTES),
-        .memory_peak_bytes = exchange_int(&exchange, HOST_MEMORY_PEAK_BYTES),
-        .process_count = exchange_int(&exchange, HOST_PROCESS_COUNT),
-        .oom_kills = exchange_int(&exchange, HOST_OOM_KILLS),
-        .disk_used_bytes = exchange_int(&exchange, HOST_DISK_USED_BYTES),
-        .net_rx_bytes = exchange_int(&exchange, HOST_NET_RX_BYTES),
-        .net_tx_bytes = exchange_int(&exchange, HOST_NET_TX_BYTES),
+        .cpu_us = host_exchange_int(&exchange, HOST_CPU_US),
+        .memory_bytes = host_exchange_int(&exchange, HOST_MEMORY_BYTES),
+        .memory_peak_bytes = host_exchange_int(&exchange, HOST_MEMORY_PEAK_BYTES),
+        .process_count = host_exchange_int(&exchange, HOST_PROCESS_COUNT),
+        .oom_kills = host_exchange_int(&exchange, HOST_OOM_KILLS),
+        .disk_used_bytes = host_exchange_int(&exchange, HOST_DISK_USED_BYTES),
+        .net_rx_bytes = host_exchange_int(&exchange, HOST_NET_RX_BYTES),
+        .net_tx_bytes = host_exchange_int(&exchange, HOST_NET_TX_BYTES),
     };
     return 0;
 }
@@ -141,19 +141,19 @@ static int list_page(struct hostclient *client, struct host_sandbox **list, size
 {
     auto_exchange struct exchange exchange = {0};
     size_t before = *count;
-    if (exchange_start(&exchange, HOST_OP_LIST, err) < 0) {
+    if (host_exchange_start(&exchange, HOST_OP_LIST, err) < 0) {
         return -1;
     }
     if (before > 0) {
         fields_put_string(&exchange.writer, HOST_AFTER, (*list)[before - 1].id);
     }
-    if (exchange_ask(client, &exchange, err) < 0) {
+    if (host_exchange_ask(client, &exchange, err) < 0) {
         return -1;
     }
     if (append_page(&exchange, list, count) < 0) {
         return error_set(err, ERR_INTERNAL, ENOMEM, "list sandboxes");
     }
-    return exchange_int(&exchange, HOST_MORE) == 1 && *count > before;
+    return host_exchange_int(&exchange, HOST_MORE) == 1 && *count > before;
 }
 
 int host_list(struct hostclient *client, struct host_sandbox **ret_sandboxes, size_t *ret_count,
@@ -175,10 +175,10 @@ int host_list(struct hostclient *client, struct host_sandbox **ret_sandboxes, si
 int host_watch(struct hostclient *client, int *ret_fd, struct error *err)
 {
     auto_exchange struct exchange exchange = {0};
-    if (exchange_start(&exchange, HOST_OP_WATCH, err) < 0) {
+    if (host_exchange_start(&exchange, HOST_OP_WATCH, err) < 0) {
         return -1;
     }
-    return exchange_open(client, &exchange, ret_fd, err);
+    return host_exchange_open(client, &exchange, ret_fd, err);
 }
 
 int host_watch_next(int fd, struct host_ended *ret_ended)

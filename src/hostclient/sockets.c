@@ -6,13 +6,13 @@
 static int ask_for_sockets(struct hostclient *client, struct exchange *exchange, const char *id,
                            int family, struct error *err)
 {
-    if (exchange_start(exchange, HOST_OP_SOCKETS, err) < 0) {
+    if (host_exchange_start(exchange, HOST_OP_SOCKETS, err) < 0) {
         return -1;
     }
     fields_put_string(&exchange->writer, HOST_ID, id);
     fields_put_int(&exchange->writer, HOST_FAMILY, family == AF_INET6 ? 6 : 4);
     fields_put_int(&exchange->writer, HOST_COUNT, exchange->fds_max);
-    return exchange_ask(client, exchange, err);
+    return host_exchange_ask(client, exchange, err);
 }
 
 int host_sockets(struct hostclient *client, const char *id, int family, int count, int *ret_fds,
@@ -21,7 +21,7 @@ int host_sockets(struct hostclient *client, const char *id, int family, int coun
     auto_exchange struct exchange exchange = {.fds = ret_fds, .fds_max = count};
     int result = ask_for_sockets(client, &exchange, id, family, err);
     if (result == 0) {
-        exchange_text(&exchange, HOST_ADDRESS, address, 46);
+        host_exchange_text(&exchange, HOST_ADDRESS, address, 46);
         if (exchange.fd_count != count || !address[0]) {
             result = error_set(err, ERR_INTERNAL, 0, "atoll-host sent %d sockets instead of %d",
                                exchange.fd_count, count);

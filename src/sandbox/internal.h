@@ -262,8 +262,8 @@ int64_t sandbox_timeout_remaining_ms(const struct sandbox *sandbox);
 
 /* --- watch.c, reconcile.c --- */
 
-int watch_start(struct sandboxes *sandboxes, struct error *err);
-void watch_stop(struct sandboxes *sandboxes);
+int watcher_start(struct sandboxes *sandboxes, struct error *err);
+void watcher_stop(struct sandboxes *sandboxes);
 void watch_request_reconcile(struct sandboxes *sandboxes);
 
 /* Brings store and host together. *ret_again: something could not be settled yet. */

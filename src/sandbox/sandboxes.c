@@ -90,7 +90,7 @@ struct sandboxes *sandboxes_open(const struct settings *settings, struct store *
         error_set(err, ERR_INTERNAL, errno, "open the sandboxes");
         return sandboxes_close(sandboxes);
     }
-    if (load(sandboxes, err) < 0 || watch_start(sandboxes, err) < 0 ||
+    if (load(sandboxes, err) < 0 || watcher_start(sandboxes, err) < 0 ||
         timers_start(sandboxes, err) < 0) {
         return sandboxes_close(sandboxes);
     }
@@ -104,7 +104,7 @@ struct sandboxes *sandboxes_close(struct sandboxes *sandboxes)
     }
     sandboxes->closing = true;
     timers_stop(sandboxes);
-    watch_stop(sandboxes);
+    watcher_stop(sandboxes);
     starts_close(&sandboxes->starts);
     registry_clear(sandboxes);
     free(sandboxes->claims);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,6 +118,23 @@ bool sandbox_peek(struct sandboxes *sandboxes, const char *id, const char *slug,
 {
     bool found = id ? peek_by_id(sandboxes, id, ret_view) : peek_by_slug(sandboxes, slug, ret_view);
     return found && ret_view->state != SANDBOX_DESTROYED;
+}
+
+bool sandbox_await_end(struct sandboxes *sandboxes, const char *id, uint64_t run, int64_t wait_ms,
+                       struct sandbox_view *ret_view)
+{
+    struct sandbox *sandbox = registry_find(sandboxes, NULL, id);
+    if (sandbox) {
+        int64_t until_ms = clock_monotonic_ms() + wait_ms;
+        struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
+        pthread_mutex_lock(&sandbox->mutex);
+        while (sandbox->state == SANDBOX_RUNNING && sandbox->run == run &&
+               pthread_cond_timedwait(&sandbox->changed, &sandbox->mutex, &until) != ETIMEDOUT) {
+        }
+        pthread_mutex_unlock(&sandbox->mutex);
+        sandbox_unref(sandbox);
+    }
+    return sandbox_peek(sandboxes, id, NULL, ret_view);
 }
 
 /* The idle clock only moves on: the timer thread finds that out when it would have been due. */

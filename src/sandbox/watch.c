@@ -156,7 +156,7 @@ static void *watch_main(void *context)
     return NULL;
 }
 
-int watch_start(struct sandboxes *sandboxes, struct error *err)
+int watcher_start(struct sandboxes *sandboxes, struct error *err)
 {
     int problem = pthread_create(&sandboxes->watch_thread, NULL, watch_main, sandboxes);
     if (problem) {
@@ -171,7 +171,7 @@ int watch_start(struct sandboxes *sandboxes, struct error *err)
     return 0;
 }
 
-void watch_stop(struct sandboxes *sandboxes)
+void watcher_stop(struct sandboxes *sandboxes)
 {
     if (sandboxes->watch_started) {
         watch_request_reconcile(sandboxes); /* wakes it; closing is set */
