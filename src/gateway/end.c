@@ -281,24 +281,27 @@ static int keep_rest(struct end *end, struct blocks *blocks, const struct iovec 
     return 0;
 }
 
-int end_send(struct end *end, struct blocks *blocks, const struct iovec *pieces, int count)
+static size_t total_of(const struct iovec *pieces, int count)
 {
-    assert(count <= PIECES_MAX);
-    if (end->failed) {
-        return -1;
+    size_t total = 0;
+    for (int i = 0; i < count; i++) {
+        total += pieces[i].iov_len;
     }
-    if (end->tls || !end->writable) {
-        return keep_rest(end, blocks, pieces, count, 0) || end_flush(end, blocks) < 0 ? -1 : 0;
-    }
+    return total;
+}
+
+/* Without copying what the socket takes at once. */
+static int send_pieces(struct end *end, struct blocks *blocks, const struct iovec *pieces,
+                       int count)
+{
+    size_t pending = bytes_length(&end->out), total = pending + total_of(pieces, count);
     struct iovec all[PIECES_MAX + 1];
-    size_t pending = bytes_length(&end->out), total = pending;
     int used = 0;
     if (pending > 0) {
         all[used++] = (struct iovec){bytes_start(&end->out), pending};
     }
     for (int i = 0; i < count; i++) {
         all[used++] = pieces[i];
-        total += pieces[i].iov_len;
     }
     ssize_t sent = total > 0 ? write_plain(end, all, used) : 0;
     if (sent < 0) {
@@ -309,6 +312,21 @@ int end_send(struct end *end, struct blocks *blocks, const struct iovec *pieces,
     size_t of_pending = (size_t)sent < pending ? (size_t)sent : pending;
     drop_pending(end, of_pending);
     return keep_rest(end, blocks, pieces, count, (size_t)sent - of_pending);
+}
+
+int end_send(struct end *end, struct blocks *blocks, const struct iovec *pieces, int count)
+{
+    assert(count <= PIECES_MAX);
+    if (end->failed) {
+        return -1;
+    }
+    /* Little is sent as one copy: that is cheaper than several pieces. */
+    bool is_little =
+        count + (bytes_length(&end->out) > 0) > 1 && total_of(pieces, count) <= SMALL_MAX;
+    if (end->tls || !end->writable || is_little) {
+        return keep_rest(end, blocks, pieces, count, 0) || end_flush(end, blocks) < 0 ? -1 : 0;
+    }
+    return send_pieces(end, blocks, pieces, count);
 }
 
 /* --- ending ---------------------------------------------------------------------------------- */
