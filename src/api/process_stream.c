@@ -131,7 +131,8 @@ static void explain(struct process_stream *stream)
     if (stream->broken.code != ERR_AGENT_UNAVAILABLE) {
         return;
     }
-    if (!sandbox_peek(sandboxes, stream->sandbox_id, NULL, &view)) {
+    bool found = sandbox_peek(sandboxes, stream->sandbox_id, NULL, &view);
+    if (!found || view.state == SANDBOX_DESTROYING) {
         error_set(&stream->broken, ERR_AGENT_UNAVAILABLE, 0, "the sandbox was destroyed meanwhile");
     } else if (view.state != SANDBOX_RUNNING) {
         error_set(&stream->broken, ERR_AGENT_UNAVAILABLE, 0,
