@@ -6,7 +6,7 @@ import uuid
 import pytest
 import requests
 
-from harness import paths
+from harness import jobs, paths
 from harness.client import ApiError, Sandbox
 from harness.fault_points import labels
 from harness.wait import Timeout, wait_until
@@ -47,6 +47,7 @@ class Life:
         assert self.sandbox.output("echo ring") == "ring\n"
         list(self.sandbox.stream("echo ring"))
         self.sandbox.action("template/start", {"start_command": "sleep 1000"})
+        self._run_jobs()
         self.sandbox.pause()
         self.sandbox.resume()
         self._write("second")
@@ -55,6 +56,13 @@ class Life:
         self._write("third")
         self.sandbox.destroy()
         self.destroyed = True
+
+    def _run_jobs(self):
+        job = jobs.start(self.sandbox, "echo ring; sleep 1000")
+        with jobs.Follow(self.sandbox, job) as stream:
+            assert stream.next("stdout")["line"] == "ring"
+        jobs.stop(self.sandbox, job)
+        self.sandbox.action("services", {"name": "bell", "command": "sleep 1000"})
 
     def create_again(self):
         """None while the first one, of which nobody knows yet whether it was made, holds the name."""

@@ -1,8 +1,7 @@
 """Jobs of a sandbox: start, follow, stop."""
 
-import json
-
 from harness.client import ApiError, event_bytes
+from harness.sse import EventStream
 from harness.wait import wait_until
 
 
@@ -49,50 +48,13 @@ def wait_for_line(sandbox, job, line, seconds=30):
     wait_until(lambda: line in lines(sandbox, job), seconds, f"the line {line!r}")
 
 
-class Follow:
-    """The events of a job's stream as (name, data) pairs; last is the id to come back with."""
+class Follow(EventStream):
+    """The events of a job's stream as (name, data) pairs; last_id is the place to come back to."""
 
     def __init__(self, sandbox, job, last=None, route="stream", by_query=False):
-        headers = {"Last-Event-ID": last} if last is not None and not by_query else {}
-        query = {"last_event_id": last} if by_query else {}
-        url = f"{path(sandbox, job)}/{route}"
-        self.last = last
-        self.reply = sandbox.client.get(url, headers=headers, params=query, stream=True)
-        if not self.reply.ok:
-            raise ApiError(self.reply)
-        self.events = self._events()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.reply.close()
-
-    def __iter__(self):
-        return self.events
-
-    def next(self, wanted):
-        for name, data in self.events:
-            if name == wanted:
-                return data
-        raise AssertionError(f"the stream ended without an event '{wanted}'")
-
-    def _events(self):
-        pending, name, data, identifier = b"", None, None, None
-        for chunk in self.reply.iter_content(chunk_size=None):
-            *whole, pending = (pending + chunk).split(b"\n")
-            for line in whole:
-                field, _, value = line.decode().partition(": ")
-                if field == "event":
-                    name = value
-                elif field == "id":
-                    identifier = value
-                elif field == "data":
-                    data = json.loads(value)
-                elif not line and data is not None:
-                    self.last = identifier or self.last
-                    yield name, data
-                    name = data = identifier = None
+        query = {"last_event_id": last} if by_query and last else {}
+        super().__init__(sandbox.client, f"{path(sandbox, job)}/{route}", last_id=None if by_query else last, **query)
+        self.last_id = last
 
 
 def follow(sandbox, job, **options):

@@ -94,7 +94,7 @@ def test_a_client_that_leaves_does_not_disturb_the_job(shared_sandbox):
     job = jobs.start(shared_sandbox, "echo on; cat; echo end", open_stdin=True)
     stream = jobs.Follow(shared_sandbox, job)
     stream.next("stdout")
-    stream.reply.close()
+    stream.close()
     assert jobs.get(shared_sandbox, job)["status"] == "running"
     shared_sandbox.client.post(f"{jobs.path(shared_sandbox, job)}/stdin", {"eof": True})
     assert jobs.ended(shared_sandbox, job)["exit_code"] == 0
@@ -130,7 +130,7 @@ def test_resuming_again_and_again_loses_and_doubles_nothing(shared_sandbox, by_q
                     ended = True
                     break
                 got[name] += event_bytes(data)
-                last = stream.last
+                last = stream.last_id
                 if count == leave:
                     break
         leave = leave * 2 if leave < 3000 else 1
@@ -142,13 +142,13 @@ def test_after_the_end_a_stream_tells_the_rest_and_the_end(shared_sandbox):
     job = jobs.start(shared_sandbox, "echo one; sleep 0.1; echo two")
     with jobs.Follow(shared_sandbox, job) as stream:
         stream.next("stdout")
-        last = stream.last
+        last = stream.last_id
     jobs.ended(shared_sandbox, job)
     events = jobs.follow(shared_sandbox, job, last=last)
     assert [name for name, _ in events] == ["stdout", "exit"]
     with jobs.Follow(shared_sandbox, job) as stream:
         list(stream)
-        assert [name for name, _ in jobs.follow(shared_sandbox, job, last=stream.last)] == ["exit"]
+        assert [name for name, _ in jobs.follow(shared_sandbox, job, last=stream.last_id)] == ["exit"]
 
 
 @pytest.mark.parametrize("last", ["nonsense", "-1", "1-2-3-4", "99999999999999999999"])
@@ -169,10 +169,10 @@ def test_a_place_beyond_the_end_does_not_hang(shared_sandbox):
 def test_a_flood_is_kept_bounded_and_its_end_can_be_read(shared_sandbox):
     used = "du -sm --one-file-system / 2>/dev/null | cut -f1"
     before = int(shared_sandbox.output(used))
-    job = jobs.start(shared_sandbox, "i=0; head -c 30000000 /dev/zero | tr '\\0' x | fold -w 999; echo the end")
+    job = jobs.start(shared_sandbox, "head -c 30000000 /dev/zero | tr '\\0' x | fold -w 999; echo the end")
     assert jobs.ended(shared_sandbox, job, 60)["exit_code"] == 0
     reply = jobs.logs(shared_sandbox, job, tail=3)
-    assert reply["data"]["lines"] == ["x" * 30, "the end"][-3:] or reply["data"]["lines"][-1].endswith("the end")
+    assert reply["data"]["lines"][-1].endswith("the end")
     assert reply["data"]["truncated"] is True
     assert reply["data"]["lost_bytes"] > 15_000_000
     assert int(shared_sandbox.output(used)) - before < 15
@@ -185,7 +185,7 @@ def test_a_flood_is_kept_bounded_and_its_end_can_be_read(shared_sandbox):
 
 
 def test_a_flood_does_not_keep_others_from_working(shared_sandbox):
-    job = jobs.start(shared_sandbox, "yes flood")
+    job = jobs.start(shared_sandbox, "yes $(printf 'flood%.0s' $(seq 1000))")
     with jobs.Follow(shared_sandbox, job) as stream:
         stream.next("stdout")
         for number in range(5):
@@ -234,7 +234,7 @@ def test_kill_9_of_the_daemon_disturbs_neither_job_nor_log(fresh_instance):
         instance.start()
         wait_until(instance.connected, 30, "atolld to find atoll-host")
         assert checked(client.get(jobs.path(sandbox, job)))["data"]["pid"] == job["pid"]
-        with jobs.Follow(sandbox, job, last=stream.last) as again:
+        with jobs.Follow(sandbox, job, last=stream.last_id) as again:
             for name, data in again:
                 if name == "exit":
                     assert data["exit_code"] == 0
@@ -258,7 +258,7 @@ def test_sigterm_of_the_daemon_ends_streams_with_a_typed_exit(fresh_instance):
         assert rest[0][1]["error"]["retryable"] is True
         instance.start()
         wait_until(instance.connected, 30, "atolld to find atoll-host")
-        with jobs.Follow(sandbox, job, last=stream.last) as again:
+        with jobs.Follow(sandbox, job, last=stream.last_id) as again:
             assert sandbox.client.post(f"{jobs.path(sandbox, job)}/stdin", {"eof": True}).ok
             assert again.next("stdout")["line"] == "end"
             assert again.next("exit")["exit_code"] == 0
