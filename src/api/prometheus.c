@@ -77,12 +77,49 @@ static int write_sandboxes(struct buffer *page, const struct sandbox_counts *cou
                            counts->host_connected);
 }
 
+static int write_gateway(struct buffer *page, const struct gateway_counters *gateway)
+{
+    int failed = heading(page, "counter", "atoll_gateway_responses_total",
+                         "Responses of the gateway by class of status; 1xx are upgrades.");
+    for (int i = 1; i < 6; i++) {
+        failed |= buffer_printf(page, "atoll_gateway_responses_total{class=\"%dxx\"} %lld\n", i,
+                                (long long)gateway->responses_by_class[i]);
+    }
+    failed |= number(page, "counter", "atoll_gateway_requests_total",
+                     "Requests whose head the gateway has read.", gateway->requests_total);
+    failed |= number(page, "counter", "atoll_gateway_rejected_requests_total",
+                     "Requests that were malformed.", gateway->rejected_heads_total);
+    failed |= number(page, "gauge", "atoll_gateway_connections", "Open client connections.",
+                     gateway->connections);
+    failed |= number(page, "counter", "atoll_gateway_connections_refused_total",
+                     "Connections refused because there were too many.",
+                     gateway->connections_refused_total);
+    failed |= number(page, "gauge", "atoll_gateway_upgraded_connections",
+                     "Connections that were upgraded, such as WebSockets.", gateway->upgraded);
+    failed |= number(page, "gauge", "atoll_gateway_upstream_connections",
+                     "Connections to servers in sandboxes, idle ones included.",
+                     gateway->upstream_connections);
+    failed |= number(page, "gauge", "atoll_gateway_upstream_idle_connections",
+                     "Connections kept for a next request.", gateway->upstream_idle);
+    failed |= number(page, "counter", "atoll_gateway_upstream_failed_total",
+                     "Requests that the server in the sandbox did not answer properly.",
+                     gateway->upstream_failed_total);
+    failed |=
+        heading(page, "counter", "atoll_gateway_bytes_total", "Bytes of clients' connections.");
+    return failed | buffer_printf(page,
+                                  "atoll_gateway_bytes_total{direction=\"in\"} %lld\n"
+                                  "atoll_gateway_bytes_total{direction=\"out\"} %lld\n",
+                                  (long long)gateway->bytes_in_total,
+                                  (long long)gateway->bytes_out_total);
+}
+
 int prometheus_write(struct buffer *page, const struct prometheus_facts *facts)
 {
     int failed = heading(page, "gauge", "atoll_build_info", "The version that runs.");
     failed |= buffer_printf(page, "atoll_build_info{version=\"%s\"} 1\n", ATOLL_VERSION);
     failed |= write_http(page, &facts->http);
     failed |= write_sandboxes(page, &facts->sandboxes);
+    failed |= write_gateway(page, &facts->gateway);
     failed |= number(page, "gauge", "process_start_time_seconds",
                      "When the process started, in seconds since 1970.", facts->started_ms / 1000);
     failed |= number(page, "gauge", "process_resident_memory_bytes", "Resident memory of atolld.",

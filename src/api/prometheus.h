@@ -3,6 +3,7 @@
 #define ATOLL_API_PROMETHEUS_H
 
 #include "base/buffer.h"
+#include "gateway/gateway.h"
 #include "http/http.h"
 #include "sandbox/sandbox.h"
 
@@ -12,6 +13,7 @@
 struct prometheus_facts {
     struct http_counters http;
     struct sandbox_counts sandboxes;
+    struct gateway_counters gateway;
     int64_t started_ms;     /* realtime */
     int64_t resident_bytes; /* of this process */
 };

@@ -68,6 +68,7 @@ static void metrics_handle(struct request *request)
     /* Not api->server: the first request may come before that is set. */
     http_server_counters(request_server(request), &facts.http);
     sandboxes_counts(api->sandboxes, &facts.sandboxes);
+    gateway_counters(api->gateway, &facts.gateway);
     if (prometheus_write(&page, &facts)) {
         struct error err = {0};
         error_set(&err, ERR_INTERNAL, 0, "write the metrics");
