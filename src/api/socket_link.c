@@ -84,7 +84,7 @@ void socket_link_end_failed(struct socket_link *link, const struct error *err)
     const char *reason = err->message;
     int code = sandbox_end_of(link, &reason);
     log_info("socket.failed", "code=%d error=%s", code, err->message);
-    socket_link_end(link, code ? code : SOCKET_CLOSE_FAILED, reason);
+    socket_link_end(link, code ? code : socket_close_code(err), reason);
 }
 
 int socket_close_code(const struct error *err)

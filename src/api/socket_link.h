@@ -64,7 +64,7 @@ void socket_link_touch(struct socket_link *link);
 /* Closes in order: waits shortly for the client's answer. */
 void socket_link_end(struct socket_link *link, int code, const char *reason);
 
-/* As socket_link_end, with why the inside is gone: the sandbox's state, else err (SOCKET_CLOSE_FAILED). */
+/* As socket_link_end, with why the inside is gone: the sandbox's state, else err. */
 void socket_link_end_failed(struct socket_link *link, const struct error *err);
 
 /* The close code that an error means. */

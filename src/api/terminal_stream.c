@@ -83,6 +83,9 @@ static int take_events(struct viewer *viewer)
             return 0;
         }
         if (got < 0) {
+            if (err.code == ERR_PROCESS_NOT_FOUND) {
+                terminal_not_found(&err);
+            }
             socket_link_end_failed(&viewer->link, &err);
             return -1;
         }

@@ -6,6 +6,10 @@ import time
 
 import pyte
 import websocket
+from websocket import _abnf
+
+# Debian 12's library refuses the newer codes of the IANA's registry: 1012, 1013 and 1014.
+_abnf.VALID_CLOSE_STATUS += (1012, 1013, 1014)
 
 TERMINAL = "miosa-terminal-v1"
 TUNNEL = "miosa-tunnel-v1"
@@ -77,11 +81,19 @@ class Socket:
         self.web.shutdown()
 
 
+class Screen(pyte.Screen):
+    """pyte's, which does not know that xterm's settings (CSI > … m) are no colours."""
+
+    def select_graphic_rendition(self, *attributes, private=False):
+        if not private:
+            super().select_graphic_rendition(*attributes)
+
+
 class Terminal(Socket):
     """A viewer of a terminal."""
 
     def __init__(self, url, rows=24, cols=80, **options):
-        self.screen = pyte.Screen(cols, rows)
+        self.screen = Screen(cols, rows)
         self.screen.write_process_input = self.answer
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""

@@ -176,10 +176,10 @@ def test_a_resize_reaches_the_program_as_a_signal(shell):
 
 def test_an_editor_works(shared_sandbox):
     """vim draws its screen, takes keys, writes the file; less and python's curses work alike."""
-    has_vim = shared_sandbox.exec("command -v vim || command -v vi")["exit_code"] == 0
-    if not has_vim:
+    editor = shared_sandbox.exec("command -v vim || command -v vi")["stdout"].strip()
+    if not editor:
         pytest.skip("the template image has no vim")
-    with terminal(shared_sandbox, rows=30, cols=90, command="vim", args=["-u", "NONE", "/tmp/note.txt"]) as viewer:
+    with terminal(shared_sandbox, rows=30, cols=90, command=editor, args=["-u", "NONE", "/tmp/note.txt"]) as viewer:
         viewer.until("note.txt")
         viewer.send("ihello from vim\x1b")
         viewer.until("hello from vim")
@@ -372,7 +372,7 @@ def test_kill_9_of_the_service_leaves_the_terminal(fresh_instance):
             prepare(viewer)
             viewer.send("kept=here\r")
             viewer.until("kept=here")
-            instance.api.kill()
+            instance.api.kill9()
             assert viewer.closed().code is None
         instance.start()
         with attach(sandbox, access) as viewer:
@@ -389,7 +389,7 @@ def test_typing_keeps_the_sandbox_awake_and_looking_does_not(client):
             for _ in range(12):
                 viewer.send("\r")
                 done.wait(0.25)
-            assert sandbox.object["state"] == "running"
+            assert sandbox.state == "running"
             viewer.send("echo awake-$((1+1))\r")
             viewer.until("awake-2")
             assert viewer.closed().code == 4009
