@@ -234,7 +234,7 @@ def test_what_keeps_a_command_from_starting_is_told(shared_sandbox):
         ({"command": "true", "user": ""}, "user"),
         ({"command": "true", "stdin": 1}, "stdin"),
         ({"command": "true", "stdin_base64": "*"}, "stdin_base64"),
-        ({"command": "true", "detached": True}, "detached"),
+        ({"command": "true", "detached": "yes"}, "detached"),
     ],
 )
 def test_a_bad_field_is_refused_by_name(shared_sandbox, body, field):
