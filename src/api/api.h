@@ -5,6 +5,7 @@
 #include "app/app.h"
 #include "base/settings.h"
 #include "events/events.h"
+#include "events/webhooks.h"
 #include "gateway/directory.h"
 #include "gateway/gateway.h"
 #include "hostclient/hostclient.h"
@@ -20,6 +21,7 @@ struct api {
     struct hostclient *host;
     const struct catalogue *catalogue;
     struct events *events;
+    struct webhooks *webhooks;
     struct sandboxes *sandboxes;
     struct apps *apps;
     struct directory *directory;
@@ -44,6 +46,7 @@ extern const struct route api_deployment_routes[];
 extern const struct route api_domain_routes[];
 extern const struct route api_event_routes[];
 extern const struct route api_ticket_routes[];
+extern const struct route api_webhook_routes[];
 extern const struct route api_key_routes[];
 extern const struct route api_service_routes[]; /* health, metrics, openapi */
 

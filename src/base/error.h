@@ -117,7 +117,8 @@
     X(ERR_WATCH_LIMIT, "WATCH_LIMIT_EXCEEDED", 409, 1,                                            \
       "End a file watch of this sandbox, or watch fewer directories.")                            \
     X(ERR_DEPLOYMENT_STOPPED, "DEPLOYMENT_NOT_RUNNING", 503, 0,                                   \
-      "Start it with POST /deployments/{id}/start.")
+      "Start it with POST /deployments/{id}/start.")                                              \
+    X(ERR_WEBHOOK_LIMIT, "WEBHOOK_LIMIT_EXCEEDED", 409, 0, "Delete a webhook that nobody needs.")
 
 enum error_code {
     ERR_NONE = 0,

@@ -70,6 +70,10 @@ static int start(const struct settings *settings, struct service *service, struc
     if (!api->events) {
         return -1;
     }
+    api->webhooks = webhooks_open(settings, api->store, api->events, err);
+    if (!api->webhooks) {
+        return -1;
+    }
     api->host = hostclient_new(settings_path(settings, "run/host.sock", path, sizeof(path)));
     if (!api->host) {
         return error_set(err, ERR_INTERNAL, errno, "make the client of atoll-host");
@@ -112,6 +116,7 @@ static void stop(struct service *service)
     if (api->host) {
         api->host = hostclient_free(api->host);
     }
+    api->webhooks = webhooks_close(api->webhooks);
     api->events = events_close(api->events);
     api->store = store_close(api->store);
     catalogue_free(service->catalogue);

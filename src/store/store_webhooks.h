@@ -31,7 +31,7 @@ struct webhook {
 void webhook_clear(struct webhook *webhook);
 void webhooks_free(struct webhook *webhooks, size_t count);
 
-/* Adds it, to be told what happens from now on. ERR_TOO_LARGE: the tenant has max already. */
+/* Adds it, to be told what happens from now on. ERR_WEBHOOK_LIMIT: the tenant has max already. */
 int store_webhook_insert(struct store *store, struct webhook *webhook, int64_t max,
                          struct error *err);
 

@@ -99,7 +99,7 @@ static int check_room(struct store *store, const char *tenant_id, int64_t max, s
         sqlite3_reset(row);
     }
     return found < 0      ? -1
-           : count >= max ? error_set(err, ERR_TOO_LARGE, 0, "there are %lld webhooks already",
+           : count >= max ? error_set(err, ERR_WEBHOOK_LIMIT, 0, "there are %lld webhooks already",
                                       (long long)count)
                           : 0;
 }
