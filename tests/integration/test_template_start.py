@@ -349,4 +349,4 @@ def test_what_is_in_the_log_directory_s_place_is_named(plain):
     error = expect_error(start_reply(plain, start_command="echo hello"), 422, "COMMAND_NOT_STARTED")
     assert "/tmp/miosa-run" in error["message"]
     plain.output("rm -rf /tmp/miosa-run")
-    assert start(plain, start_command="echo hello")["status"] == "exited"
+    assert start(plain, start_command="echo hello", port=4900)["status"] == "exited"
