@@ -136,7 +136,7 @@ def test_paused_and_destroyed(client, sandbox, visitor):
     url = expose(client, sandbox, 3000)
     sandbox.pause()
     reply = visitor.get(url)
-    assert reply.status_code == 409 and reply.json()["error"]["code"] == "SANDBOX_NOT_RUNNING"
+    assert reply.status_code == 503 and reply.json()["error"]["code"] == "SANDBOX_NOT_RUNNING"
     sandbox.resume()
     visitor.page(url)
     sandbox.destroy()
