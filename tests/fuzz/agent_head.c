@@ -12,6 +12,31 @@ static void check_path(const char *path)
     assert(!path || (path[0] == '/' && strlen(path) < AGENT_PATH_MAX));
 }
 
+/* Everything that a session operation relies on. */
+static void check_session(const struct request *request)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    const char *id = request->session_id;
+    check_path(request->log_path);
+    check_path(request->pid_path);
+    assert(request->position >= -1 && request->signal >= 0 && request->signal <= 64);
+    assert(request->rows >= 0 && request->rows <= AGENT_WINDOW_MAX);
+    assert(request->cols >= 0 && request->cols <= AGENT_WINDOW_MAX);
+    assert(request->detach_ms >= 0 && request->grace_ms >= 0 && request->limit >= 1);
+    assert(request->kind >= 0 && request->kind <= AGENT_SESSION_TERMINAL);
+    assert(!request->name || strlen(request->name) < AGENT_NAME_SIZE);
+    if (request->operation < AGENT_OP_SESSION_START || request->operation > AGENT_OP_SESSION_STOP ||
+        request->operation == AGENT_OP_SESSION_LIST) {
+        return;
+    }
+    assert(id && *id && strlen(id) < AGENT_SESSION_ID_SIZE && strspn(id, allowed) == strlen(id));
+    assert(request->operation != AGENT_OP_SESSION_SIGNAL || request->signal > 0);
+    assert(request->operation != AGENT_OP_SESSION_INPUT || request->bytes.data);
+    assert(request->operation != AGENT_OP_SESSION_START ||
+           (request->kind > 0 && request->command && strlen(request->command) < AGENT_PATH_MAX));
+}
+
 static size_t check_texts(char **texts)
 {
     size_t count = 0;
@@ -37,7 +62,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         check_path(request.target);
         check_path(request.cwd);
         assert(request.mode >= -1 && request.mode <= 07777 && request.depth >= 1);
-        if (request.operation == AGENT_OP_EXEC) {
+        check_session(&request);
+        if (request.operation == AGENT_OP_EXEC || request.operation == AGENT_OP_SESSION_START) {
             assert(check_texts(request.arguments) > 0);
             assert(check_texts(request.environment) == request.environment_count);
         }

@@ -1,5 +1,5 @@
 /* What agentclient makes of an agent that says arbitrary things. The first byte chooses the operation. */
-#include "agentclient/agentclient.h"
+#include "agentclient/sessions.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -103,11 +103,63 @@ static bool on_entry(const struct agent_stat *entry, void *context)
     return true;
 }
 
+static void check_session(const struct session *session)
+{
+    assert(session->id[0] && session->pid > 0 && session->position >= 0 && session->restarts >= 0);
+    assert(session->kind >= AGENT_SESSION_JOB && session->kind <= AGENT_SESSION_TERMINAL);
+    assert(session->state >= AGENT_SESSION_RUNNING && session->state <= AGENT_SESSION_ENDED);
+}
+
+static void read_session(bool follow, struct error *err)
+{
+    struct session_event event;
+    struct agent_call *call = session_read(socket_path, "a", -1, follow, 0, 0, err);
+    int64_t position = 0;
+    bool over = false;
+    while (call && session_next(call, -1, -1, &event, err) == 1) {
+        assert(!over && event.position >= position);
+        position = event.position;
+        over = event.type == SESSION_EVENT_EXIT || event.type == SESSION_EVENT_END;
+    }
+    agent_call_free(call);
+}
+
+static void run_session(unsigned char choice, struct error *err)
+{
+    static struct session session;
+    struct session *sessions = NULL;
+    size_t count = 0;
+    switch (choice % 5) {
+    case 0:
+        read_session(false, err);
+        break;
+    case 1:
+        read_session(true, err);
+        break;
+    case 2:
+        if (session_get(socket_path, "a", &session, err) == 0) {
+            check_session(&session);
+        }
+        break;
+    case 3:
+        if (session_list(socket_path, 0, &sessions, &count, err) == 0) {
+            for (size_t i = 0; i < count; i++) {
+                check_session(&sessions[i]);
+            }
+            free(sessions);
+        }
+        break;
+    default:
+        session_signal(socket_path, "a", 15, err);
+        break;
+    }
+}
+
 static void run_simple(unsigned char choice, struct error *err)
 {
     struct agent_stat st;
     bool truncated;
-    switch (choice % 6) {
+    switch (choice % 7) {
     case 0:
         agent_hello(socket_path, 10000, err);
         break;
@@ -122,6 +174,9 @@ static void run_simple(unsigned char choice, struct error *err)
         break;
     case 4:
         agent_rename(socket_path, "/f", "/g", err);
+        break;
+    case 5:
+        run_session(choice / 7, err);
         break;
     default:
         agent_sync(socket_path, err);
