@@ -83,8 +83,13 @@ int file_target_commit(struct file_target *target, struct stat *ret_stat)
         fchown(target->fd, target->uid, target->gid) < 0 && errno != EPERM) {
         return -1;
     }
-    if (fchmod(target->fd, target->mode) < 0 || fstat(target->fd, ret_stat) < 0 ||
-        renameat(target->dir_fd, target->temporary, target->dir_fd, path_base(target->path)) < 0) {
+    if (fchmod(target->fd, target->mode) < 0 || fstat(target->fd, ret_stat) < 0) {
+        return -1;
+    }
+    if (!target->keep_open) {
+        target->fd = close_fd(target->fd); /* under its old name: watches are told of one change */
+    }
+    if (renameat(target->dir_fd, target->temporary, target->dir_fd, path_base(target->path)) < 0) {
         return -1;
     }
     target->temporary[0] = '\0';

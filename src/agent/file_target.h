@@ -12,6 +12,7 @@ struct file_target {
     int fd; /* write here */
     int dir_fd;
     bool replaces; /* a file is there already */
+    bool keep_open; /* for more writing after the commit; set by the caller */
     char temporary[32];
     char path[AGENT_PATH_MAX]; /* with links followed */
     mode_t mode;
@@ -26,7 +27,7 @@ struct file_target {
  * EINVAL (exists and is no regular file), … */
 int file_target_open(struct file_target *target, const char *path, int64_t mode);
 
-/* Gives the file its mode, owner and name. 0 and its state in *ret_stat, or -1 with errno. */
+/* Gives the file its mode, owner and name, and closes it unless keep_open. 0 and its state in *ret_stat, or -1 with errno. */
 int file_target_commit(struct file_target *target, struct stat *ret_stat);
 
 /* Removes the temporary file if it still exists; keeps errno. For every target, committed or not. */

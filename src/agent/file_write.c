@@ -86,7 +86,7 @@ int file_write(const struct request *request, int fd, const char **ret_what)
     if (file_target_commit(&target, &st) < 0) {
         return -1;
     }
-    file_info_reply(fd, AGENT_FRAME_DONE, request->path, target.fd, &st);
+    file_info_reply(fd, AGENT_FRAME_DONE, request->path, -1, &st);
     return 0;
 }
 

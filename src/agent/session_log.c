@@ -15,6 +15,7 @@ static int replace_file(const char *path, const char *text)
     auto_target struct file_target target = FILE_TARGET_NONE;
     struct stat st;
     size_t length = strlen(text);
+    target.keep_open = true;
     return file_target_open(&target, path, LOG_MODE) == 0 &&
                    write(target.fd, text, length) == (ssize_t)length &&
                    file_target_commit(&target, &st) == 0
