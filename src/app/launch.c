@@ -95,6 +95,7 @@ static json_t *variables_of(const struct apps *apps, json_t *plan)
 static int start_job(struct apps *apps, const struct sandbox_use *use, json_t *plan,
                      struct error *err)
 {
+    static const char mark[] = APP_INSTALLED_PATH;
     bool install = json_is_true(json_object_get(plan, "install"));
     char seconds[24];
     snprintf(seconds, sizeof(seconds), "%lld", (long long)plan_int(plan, "install_timeout_sec"));
@@ -105,7 +106,7 @@ static int start_job(struct apps *apps, const struct sandbox_use *use, json_t *p
                                install ? plan_text(plan, "install_command") : "",
                                plan_text(plan, "start_command"),
                                seconds,
-                               APP_INSTALLED_PATH,
+                               mark,
                                NULL};
     auto_json json_t *variables = variables_of(apps, plan);
     char **environment = environment_make(use, variables, err);

@@ -1,5 +1,7 @@
 """Template apps: install, start, readiness, logs, stop; what fails says why."""
 
+import concurrent.futures
+
 import pytest
 
 from harness.expect import checked, expect_error
@@ -241,6 +243,32 @@ def test_a_server_that_speaks_no_http_is_found_by_tcp(plain):
     code = "import socket; s = socket.create_server(('127.0.0.1', 4800)); [c.close() for c, _ in iter(s.accept, None)]"
     app = start(plain, start_command=f'python3 -c "{code}"', readiness_probe={"type": "tcp", "port": 4800})
     assert app["ready"] is True
+
+
+# --- several at once ---
+
+
+def test_starts_at_the_same_time_leave_one_app(plain):
+    def one(_):
+        return start_reply(plain, start_command="exec sleep 2345", wait=True)
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        replies = list(pool.map(one, range(6)))
+    for reply in replies:
+        assert reply.status_code in (200, 409), reply.text
+        assert reply.ok or reply.json()["error"]["code"] == "CONFLICT"
+    assert any(reply.ok for reply in replies)
+    assert plain.output("pgrep -fc '^sleep 2345'") == "1\n"
+
+
+def test_a_start_ends_with_its_sandbox(make_sandbox):
+    sandbox = make_sandbox()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(start_reply, sandbox, install_command="sleep 1000", start_command="true")
+        await_status(sandbox, "installing")
+        sandbox.destroy()
+        reply = waiting.result(60)
+    assert reply.json()["error"]["code"] in ("AGENT_UNAVAILABLE", "SANDBOX_NOT_RUNNING"), reply.text
 
 
 # --- it belongs to the sandbox ---
