@@ -73,6 +73,7 @@ static int start_again(struct file_watch *watch)
 
 static int on_event(struct file_watch *watch, const struct inotify_event *event)
 {
+    watch_moves_expire_around(watch, watch_tree_find(&watch->tree, event->wd));
     struct watch_node *node = watch_tree_find(&watch->tree, event->wd);
     if (event->len > 0) {
         bool wanted = node && (!watch->only || event->mask & (IN_MOVED_FROM | IN_MOVED_TO) ||

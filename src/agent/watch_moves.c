@@ -55,6 +55,27 @@ void watch_moves_expire_of(struct file_watch *watch, int wd, const char *name)
     }
 }
 
+/* The directory that moved, if node is it or lies in it. */
+static struct watch_move *find_around(struct file_watch *watch, const struct watch_node *node)
+{
+    for (; node; node = node->parent) {
+        for (size_t i = 0; i < watch->move_count; i++) {
+            if (watch->moves[i].child_wd == node->wd) {
+                return &watch->moves[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+void watch_moves_expire_around(struct file_watch *watch, const struct watch_node *node)
+{
+    struct watch_move *move = watch->move_count > 0 ? find_around(watch, node) : NULL;
+    if (move) {
+        moved_away(watch, move);
+    }
+}
+
 int watch_moved_from(struct file_watch *watch, struct watch_node *directory,
                      const struct inotify_event *event)
 {

@@ -61,6 +61,8 @@ int watch_moved_to(struct file_watch *watch, struct watch_node *directory,
 void watch_moves_expire(struct file_watch *watch, bool only_old);
 /* Something else happens under the old name: its departure comes first. */
 void watch_moves_expire_of(struct file_watch *watch, int wd, const char *name);
+/* Something happens inside of a directory that is on its way: it has left, with all that is in it. */
+void watch_moves_expire_around(struct file_watch *watch, const struct watch_node *node);
 void watch_moves_drop(struct file_watch *watch);
 
 #endif
