@@ -142,6 +142,88 @@ static void contradictions_are_refused(void)
     CHECK_INT(parse(), EINVAL);
 }
 
+static void start_session(void)
+{
+    start(AGENT_OP_SESSION_START);
+    fields_put_string(&head, AGENT_SESSION_ID, "job_1-a");
+    fields_put_int(&head, AGENT_SESSION_KIND, AGENT_SESSION_JOB);
+    fields_put_string(&head, AGENT_COMMAND, "npm start");
+    fields_put_string(&head, AGENT_ARGUMENT, "npm");
+}
+
+static void sessions_are_parsed(void)
+{
+    start_session();
+    fields_put_string(&head, AGENT_NAME, "web");
+    fields_put_string(&head, AGENT_LABEL, "{}");
+    fields_put_string(&head, AGENT_LOG_PATH, "/w/log");
+    fields_put_string(&head, AGENT_PID_PATH, "/w/pid");
+    fields_put_int(&head, AGENT_RESTART, 1);
+    fields_put_int(&head, AGENT_DETACH_MS, 60000);
+    fields_put_int(&head, AGENT_ROWS, 24);
+    fields_put_int(&head, AGENT_COLS, AGENT_WINDOW_MAX);
+    REQUIRE(parse() == 0);
+    CHECK_TEXT(request.session_id, "job_1-a");
+    CHECK_INT(request.kind, AGENT_SESSION_JOB);
+    CHECK_TEXT(request.command, "npm start");
+    CHECK_TEXT(request.name, "web");
+    CHECK_TEXT(request.label, "{}");
+    CHECK_TEXT(request.log_path, "/w/log");
+    CHECK_TEXT(request.pid_path, "/w/pid");
+    CHECK(request.restart && !request.open_stdin);
+    CHECK_INT(request.detach_ms, 60000);
+    CHECK_INT(request.rows, 24);
+    CHECK_INT(request.cols, AGENT_WINDOW_MAX);
+    CHECK_INT(request.position, -1);
+    request_free(&request);
+    start(AGENT_OP_SESSION_INPUT);
+    fields_put_string(&head, AGENT_SESSION_ID, "a");
+    fields_put_bytes(&head, AGENT_BYTES, "x\0y", 3);
+    REQUIRE(parse() == 0);
+    CHECK_INT((long long)request.bytes.length, 3);
+    CHECK(memcmp(request.bytes.data, "x\0y", 3) == 0);
+}
+
+static void refuse_session_text(enum agent_operation operation, enum agent_tag tag,
+                                const char *text)
+{
+    start(operation);
+    fields_put_string(&head, (uint16_t)tag, text);
+    CHECK_INT(parse(), EINVAL);
+}
+
+static void odd_sessions_are_refused(void)
+{
+    static char name[AGENT_NAME_SIZE + 1];
+    memset(name, 'n', AGENT_NAME_SIZE);
+    refuse_session_text(AGENT_OP_SESSION_GET, AGENT_COMMAND, "no id");
+    refuse_session_text(AGENT_OP_SESSION_GET, AGENT_SESSION_ID, "");
+    refuse_session_text(AGENT_OP_SESSION_GET, AGENT_SESSION_ID, "a/b");
+    refuse_session_text(AGENT_OP_SESSION_GET, AGENT_SESSION_ID, name);
+    refuse_session_text(AGENT_OP_SESSION_SIGNAL, AGENT_SESSION_ID, "without-signal");
+    refuse_session_text(AGENT_OP_SESSION_INPUT, AGENT_SESSION_ID, "without-bytes");
+    refuse_session_text(AGENT_OP_SESSION_START, AGENT_SESSION_ID, "without-command");
+    start_session();
+    fields_put_string(&head, AGENT_NAME, name);
+    CHECK_INT(parse(), EINVAL);
+    start_session();
+    fields_put_int(&head, AGENT_ROWS, AGENT_WINDOW_MAX + 1);
+    CHECK_INT(parse(), EINVAL);
+    start_session();
+    fields_put_int(&head, AGENT_SESSION_KIND, AGENT_SESSION_TERMINAL);
+    CHECK_INT(parse(), EINVAL); /* a second kind */
+    start_session();
+    fields_put_string(&head, AGENT_LOG_PATH, "relative");
+    CHECK_INT(parse(), EINVAL);
+    start(AGENT_OP_SESSION_LIST);
+    fields_put_int(&head, AGENT_SESSION_KIND, AGENT_SESSION_TERMINAL + 1);
+    CHECK_INT(parse(), EINVAL);
+    start(AGENT_OP_SESSION_SIGNAL);
+    fields_put_string(&head, AGENT_SESSION_ID, "a");
+    fields_put_int(&head, AGENT_SIGNAL, 65);
+    CHECK_INT(parse(), EINVAL);
+}
+
 static void vectors_are_bounded(void)
 {
     start(AGENT_OP_EXEC);
@@ -163,6 +245,8 @@ static const struct check_case cases[] = {
     {"paths are checked", paths_are_checked},
     {"numbers have ranges", numbers_have_ranges},
     {"contradictions are refused", contradictions_are_refused},
+    {"sessions are parsed", sessions_are_parsed},
+    {"odd sessions are refused", odd_sessions_are_refused},
     {"vectors are bounded", vectors_are_bounded},
 };
 CHECK_MAIN(cases)
