@@ -192,3 +192,11 @@ def test_scopes(client, instance, served):
                   reader.post(f"{served.path}/preview-token")):
         error = expect_error(reply, 403, "insufficient_scope")
         assert "previews:write" in error["message"]
+
+
+def test_an_event_tells_the_url(client, make_sandbox):
+    sandbox = make_sandbox()
+    made = checked(client.post(f"{sandbox.path}/expose", {"port": 4321}))
+    events = checked(client.get("/platform-events", params={"limit": 200}))["data"]
+    (event,) = [one for one in events if one["type"] == "sandbox.preview.ready" and sandbox.id in str(one)]
+    assert made["url"] in str(event) and made["preview_id"] in str(event)
