@@ -95,6 +95,7 @@ static int start(const struct settings *settings, struct service *service, struc
     if (!api->gateway) {
         return -1;
     }
+    sandboxes_gateway_port(api->sandboxes, gateway_port(api->gateway));
     apps_begin(api->apps, api_expose_app, api);
     FAULT_POINT("daemon.start.reconciled");
     api->server = http_server_start(settings, api->store, api_routes(), api, err);

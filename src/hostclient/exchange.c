@@ -127,6 +127,7 @@ static void collect_descriptors(struct exchange *exchange, struct msghdr *messag
                 exchange->fds[exchange->fd_count++] = fd;
             } else {
                 close_fd(fd);
+                exchange->fds_excess = true;
             }
         }
     }

@@ -15,6 +15,7 @@ struct exchange {
     size_t reply_length;
     int *fds;              /* NULL: descriptors that come with the reply are dropped */
     int fds_max, fd_count; /* how many there is room for, how many came */
+    bool fds_excess;       /* more came, and were closed */
 };
 
 /* Begins the request. 0 or -1 with err; host_exchange_free in any case. */

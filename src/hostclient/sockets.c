@@ -22,9 +22,9 @@ int host_sockets(struct hostclient *client, const char *id, int family, int coun
     int result = ask_for_sockets(client, &exchange, id, family, err);
     if (result == 0) {
         host_exchange_text(&exchange, HOST_ADDRESS, address, 46);
-        if (exchange.fd_count != count || !address[0]) {
-            result = error_set(err, ERR_INTERNAL, 0, "atoll-host sent %d sockets instead of %d",
-                               exchange.fd_count, count);
+        if (exchange.fd_count != count || exchange.fds_excess || !address[0]) {
+            result = error_set(err, ERR_INTERNAL, 0,
+                               "atoll-host sent another number of sockets than %d", count);
         }
     }
     while (result < 0 && exchange.fd_count > 0) {
