@@ -287,18 +287,30 @@ static void assign_handle(struct request *request)
     change_handle(request, known);
 }
 
+/* Looking takes a while, in which somebody may have changed the domain: only the proof is written. */
+static int record_proof(struct request *request, struct store_domain *domain, struct error *err)
+{
+    char proven_id[ID_SIZE];
+    memcpy(proven_id, domain->id, sizeof(proven_id));
+    domain_clear(domain);
+    if (domain_of_request(request, domain, err) < 0) {
+        return -1;
+    }
+    if (strcmp(domain->id, proven_id) != 0) { /* deleted and claimed anew: that has another token */
+        return error_set(err, ERR_CONFLICT, 0, "the domain was changed meanwhile");
+    }
+    domain->verified_ms = domain->updated_ms = clock_realtime_ms();
+    return directory_put_domain(api_of(request)->directory, domain, false, err);
+}
+
 static void verify_handle(struct request *request)
 {
-    struct api *api = api_of(request);
     struct error err = {0};
     struct store_domain domain = {0};
     int result = domain_of_request(request, &domain, &err);
     if (result == 0 && !domain.verified_ms) {
-        result = domain_verify(api->settings, &domain, &err);
-        domain.verified_ms = domain.updated_ms = clock_realtime_ms();
-        if (result == 0) {
-            result = directory_put_domain(api->directory, &domain, false, &err);
-        }
+        result = domain_verify(api_of(request)->settings, &domain, &err) < 0 ||
+                 record_proof(request, &domain, &err) < 0;
     }
     respond_domain(request, 200, result, &domain, &err);
 }
