@@ -16,8 +16,8 @@ enum {
     USER_MAX_BYTES = 64,
 };
 
-/* A job may run for long, but not so long that its end cannot be told in milliseconds. */
-static const int64_t job_timeout_max_ms = 30LL * 86400 * 1000;
+/* A job may run for long, but not so long that the agent cannot count it in 32 bits. */
+static const int64_t job_timeout_max_ms = 24LL * 86400 * 1000;
 
 /* --- the argument vector --- */
 

@@ -1,12 +1,12 @@
 #include "api/exec.h"
 
 #include "api/api.h"
-#include "api/base64.h"
 #include "api/exec_lines.h"
 #include "api/exec_live.h"
 #include "api/exec_request.h"
 #include "api/exec_result.h"
 #include "api/exec_session.h"
+#include "api/output_event.h"
 #include "api/utf8_json.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -27,8 +27,6 @@ enum phase { PHASE_STARTED, PHASE_RUNNING, PHASE_ENDED, PHASE_DONE };
 
 /* Order of the pieces: a stream's index here. */
 enum { OUT, ERRORS, STREAM_COUNT };
-
-static const char *const stream_names[STREAM_COUNT] = {"stdout", "stderr"};
 
 struct exec_stream {
     struct api *api;
@@ -72,33 +70,11 @@ static int started_event(struct exec_stream *stream, struct sse_event *event)
     return event->data ? 1 : 0;
 }
 
-/* The exact bytes: as text, or in base64 when they are none. */
-static int add_data(json_t *data, const struct bytes_view *piece, json_t *line, bool exact)
-{
-    if (exact && piece->data[piece->length - 1] != '\n') {
-        return json_object_set(data, "data", line);
-    }
-    if (exact) {
-        return json_object_set_new(data, "data", json_stringn_nocheck(piece->data, piece->length));
-    }
-    size_t length;
-    auto_free char *encoded = base64_encode(piece->data, piece->length, &length);
-    return !encoded || json_object_set_new(data, "encoding", json_string("base64")) ||
-           json_object_set_new(data, "data", json_stringn_nocheck(encoded, length));
-}
-
 static int piece_event(int index, const struct bytes_view *piece, struct sse_event *event)
 {
-    bool exact;
-    size_t length = piece->length - (piece->data[piece->length - 1] == '\n' ? 1 : 0);
-    json_t *line = utf8_json(piece->data, length, &exact);
-    event->name = stream_names[index];
-    event->data = json_pack("{s:s,s:o}", "type", event->name, "line", line);
-    if (!event->data || add_data(event->data, piece, line, exact)) {
-        json_decref(event->data);
-        return 0;
-    }
-    return 1;
+    event->name = output_stream_name(index);
+    event->data = output_event_json(index, piece);
+    return event->data ? 1 : 0;
 }
 
 static json_t *broken_json(const struct exec_stream *stream)

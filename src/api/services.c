@@ -119,6 +119,9 @@ static int start(struct service_call *call, struct error *err)
 {
     if (service_start(call->api->settings, &call->use, call->name, call->spec, &call->session,
                       err)) {
+        if (err->code == ERR_NAME_TAKEN) {
+            error_hint(err, "Stop the process of that name first; see GET …/processes.");
+        }
         return job_failed(call->api, &call->use, err);
     }
     call->ran = true;
@@ -140,15 +143,10 @@ static int stop(struct service_call *call, int64_t grace_ms, bool forget, struct
 static int define(struct service_call *call, struct error *err)
 {
     struct sandboxes *sandboxes = call->api->sandboxes;
-    int64_t max = call->api->settings->max_jobs;
     if (json_object_get(call->services, call->name)) {
         error_set_field(err, ERR_NAME_TAKEN, "name", "the service '%s' exists", call->name);
         return error_hint(err, "Delete it first, or start it with POST …/services/%s/start.",
                           call->name);
-    }
-    if ((int64_t)json_object_size(call->services) >= max) {
-        return error_set(err, ERR_JOB_LIMIT, 0, "this sandbox has %lld services already",
-                         (long long)max);
     }
     if (sandbox_set_service(sandboxes, call->use.id, call->name, call->spec, err)) {
         return -1;
@@ -185,12 +183,22 @@ static bool is_alive(const struct service_call *call)
     return call->ran && call->session.state != AGENT_SESSION_ENDED;
 }
 
+/* Its sandbox may be starting it at the same moment. */
+static int start_unless_alive(struct service_call *call, struct error *err)
+{
+    if (is_alive(call) || start(call, err) == 0) {
+        return 0;
+    }
+    struct error ignored = {0};
+    return err->code == ERR_NAME_TAKEN && find_job(call, &ignored) == 0 && is_alive(call) ? 0 : -1;
+}
+
 static void start_handle(struct request *request)
 {
     auto_service_call struct service_call call = {0};
     struct error err = {0};
     if (call_begin_named(request, &call, &err) || set_stopped(&call, false, &err) ||
-        (!is_alive(&call) && start(&call, &err))) {
+        start_unless_alive(&call, &err)) {
         respond_error(request, &err);
         return;
     }

@@ -198,7 +198,7 @@ def test_env_user_and_cwd(shared_sandbox):
     ({"command": "true", "name": "x" * 128}, 422, "VALIDATION_ERROR", "name"),
     ({"command": "true", "tty": True}, 422, "VALIDATION_ERROR", "tty"),
     ({"command": "true", "timeout": -1}, 422, "VALIDATION_ERROR", "timeout"),
-    ({"command": "true", "timeout": 2592001}, 422, "TIMEOUT_TOO_LONG", "timeout"),
+    ({"command": "true", "timeout": 2073601}, 422, "TIMEOUT_TOO_LONG", "timeout"),
     ({"command": "true", "sudo": True, "user": "sandbox"}, 422, "VALIDATION_ERROR", "sudo"),
     ({"argv": ["no-such-program"]}, 422, "COMMAND_NOT_FOUND", None),
     ({"command": "true", "cwd": "/no/such"}, 422, "COMMAND_NOT_STARTED", None),

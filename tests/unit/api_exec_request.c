@@ -111,8 +111,8 @@ static void timeouts_have_names_units_and_limits(void)
     check_timeout("{'command':'a','timeout_seconds':600}", EXEC_FORM_COMMANDS, 600000);
     check_timeout("{'command':'a'}", EXEC_FORM_JOB, 0);
     check_timeout("{'command':'a','detached':true}", EXEC_FORM_EXEC, 0);
-    check_timeout("{'command':'a','timeout':2592000}", EXEC_FORM_JOB, 2592000000);
-    check_refused("{'command':'a','timeout':2592001}", EXEC_FORM_JOB, ERR_TIMEOUT_TOO_LONG,
+    check_timeout("{'command':'a','timeout':2073600}", EXEC_FORM_JOB, 2073600000);
+    check_refused("{'command':'a','timeout':2073601}", EXEC_FORM_JOB, ERR_TIMEOUT_TOO_LONG,
                   "timeout");
     check_refused("{'command':'a','timeout':86401}", EXEC_FORM_EXEC, ERR_TIMEOUT_TOO_LONG,
                   "timeout");
