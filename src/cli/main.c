@@ -32,6 +32,8 @@ static const struct option_spec create_options[] = {
     {'t', "timeout", "TIME", "pause (or destroy) it after 90, 90s, 15m, 2h, 1d"},
     {0, "idle-timeout", "TIME", "the same, counted from its last use"},
     {0, "ephemeral", NULL, "destroy it at its timeout instead of pausing it"},
+    {0, "auto-resume", NULL, "resume it when a command, file or page of it is asked for"},
+    {0, "auto-start", NULL, "start the template's app at once"},
     {0, "metadata", "KEY=VALUE", "note to keep with it (repeatable)"},
     {0, "tag", "TAG", "tag (repeatable)"},
     END_OF_OPTIONS,
@@ -143,7 +145,8 @@ const struct command command_table[] = {
      "  atoll logs -f web job_01k…\n",
      logs_options, 1, 2, 0, OPERAND_SANDBOX, NULL, command_logs},
     {"kill", "SANDBOX JOB...", "stop jobs",
-     "SIGTERM to all that a job has started, after five seconds SIGKILL. With -s only that signal.\n"
+     "SIGTERM to all that a job has started, after five seconds SIGKILL. With -s only that "
+     "signal.\n"
      "\nExamples:\n"
      "  atoll kill web dev\n"
      "  atoll kill -s HUP web 41\n",
@@ -160,7 +163,8 @@ const struct command command_table[] = {
      service_options, 2, -1, 4, OPERAND_WORD, "ls add start stop restart rm logs", command_service},
     {"shell", "SANDBOX [COMMAND [ARGUMENT...]]", "open a terminal in a sandbox",
      "Without a command it is a login shell. Its exit code is returned. A lost connection is made\n"
-     "again for up to a minute, as long as the terminal lives without anybody; what it has printed\n"
+     "again for up to a minute, as long as the terminal lives without anybody; what it has "
+     "printed\n"
      "is then printed anew. At the beginning of a line ~. ends the terminal and ~~ is one tilde.\n"
      "Works in pipes, too: the end of standard input is Ctrl-D.\n"
      "\nExamples:\n"
