@@ -311,6 +311,59 @@ static void everything_is_there_after_a_restart(void)
     close_all();
 }
 
+static void count_preview(void *context, const struct store_preview *preview)
+{
+    (void)preview;
+    ++*(int *)context;
+}
+
+static void count_token(void *context, const struct store_preview_token *token)
+{
+    (void)token;
+    ++*(int *)context;
+}
+
+static void what_belongs_to_a_sandbox_that_is_gone_is_forgotten(void)
+{
+    char text[PREVIEW_TOKEN_SIZE];
+    int previews = 0, tokens = 0;
+    REQUIRE(open_all("{}"));
+    expose(3000, true, 0);
+    expose(4000, false, 0);
+    make_token("", true, 60000, text);
+    REQUIRE(sandbox_destroy(fixture.sandboxes, &fixture.tenant, sandbox_id, NULL, &fixture.err) ==
+            0);
+    json_t *object = fixture_create(&fixture, "{}", NULL);
+    snprintf(sandbox_id, sizeof(sandbox_id), "%s", member_text(object, "id"));
+    json_decref(object);
+    for (int i = 0; i < 300; i++) { /* now and then a change looks around */
+        char id[ID_SIZE];
+        memcpy(id, expose(3000, true, 0), sizeof(id));
+        CHECK_INT(directory_delete_preview(directory, sandbox_id, id, &fixture.err), 0);
+    }
+    CHECK_INT(store_previews_each(fixture.store, count_preview, &previews, &fixture.err), 0);
+    CHECK_INT(store_preview_tokens_each(fixture.store, count_token, &tokens, &fixture.err), 0);
+    CHECK_INT(previews, 0);
+    CHECK_INT(tokens, 0);
+    close_all();
+}
+
+static void there_is_an_end_to_tokens(void)
+{
+    char text[PREVIEW_TOKEN_SIZE];
+    REQUIRE(open_all("{}"));
+    make_token("", true, -1, text); /* expired ones do not count */
+    for (int i = 0; i < PREVIEW_TOKENS_MAX; i++) {
+        make_token("", true, 60000, text);
+    }
+    struct store_preview_token token = {.kind = "token", .expires_ms = clock_realtime_ms() + 60000};
+    memcpy(token.tenant_id, fixture.tenant.tenant_id, ID_SIZE);
+    memcpy(token.sandbox_id, sandbox_id, ID_SIZE);
+    CHECK_INT(directory_make_token(directory, "mp_", &token, text, &fixture.err), -1);
+    CHECK_INT(fixture.err.code, ERR_CAPACITY);
+    close_all();
+}
+
 static const struct check_case cases[] = {
     {"only exposed ports are reached", only_exposed_ports_are_reached},
     {"the bare name is the default port that was exposed last",
@@ -322,6 +375,9 @@ static const struct check_case cases[] = {
     {"deployments wake their sandbox", deployments_wake_their_sandbox},
     {"a domain is of the one who proves it", a_domain_is_of_the_one_who_proves_it},
     {"everything is there after a restart", everything_is_there_after_a_restart},
+    {"what belongs to a sandbox that is gone is forgotten",
+     what_belongs_to_a_sandbox_that_is_gone_is_forgotten},
+    {"there is an end to tokens", there_is_an_end_to_tokens},
 };
 
 CHECK_MAIN(cases)
