@@ -5,9 +5,11 @@
 #include "http/upgrade.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum {
@@ -128,13 +130,23 @@ static int look_around(struct socket_link *link, int64_t now_ms)
     return 0;
 }
 
-/* Does the client still take what is for it? */
+static int unread_bytes(const struct socket_link *link)
+{
+    int unread = 0;
+    return ioctl(link->fd, SIOCOUTQ, &unread) == 0 ? unread : 0;
+}
+
+/* Does the client still take what is for it, however slowly? */
 static int mind_stall(struct socket_link *link, bool writes, int64_t now_ms)
 {
     if (!writes || link->writable) {
         link->stalled_ms = 0;
-    } else if (link->stalled_ms == 0) {
+        return 0;
+    }
+    int unread = unread_bytes(link);
+    if (link->stalled_ms == 0 || unread < link->stalled_bytes) {
         link->stalled_ms = now_ms;
+        link->stalled_bytes = unread;
     } else if (now_ms - link->stalled_ms >= STALL_MAX_MS) {
         cut(link, "stalled");
         return -1;

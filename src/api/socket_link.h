@@ -41,6 +41,7 @@ struct socket_link {
     int64_t checked_ms; /* monotonic: when the sandbox was looked at */
     int64_t pinged_ms;
     int64_t stalled_ms; /* since when the client has not read what is for it; 0: it reads */
+    int stalled_bytes;  /* that it had not read then */
     int64_t touched_ms;
 };
 

@@ -203,10 +203,10 @@ static void run_tunnel(struct request *request, struct websocket *websocket, int
     struct tunnel *tunnel = request_state(request);
     struct sandbox_view view = tunnel->view;
     socket_link_init(&tunnel->link, request, websocket, fd, &view);
+    FAULT_POINT("daemon.tunnel.connecting");
     if (connect_inside(tunnel)) {
         return;
     }
-    FAULT_POINT("daemon.tunnel.open");
     log_info("tunnel.open", "port=%d", tunnel->port);
     for (;;) {
         if (tunnel->input.length == 0 && take_message(tunnel)) {

@@ -20,6 +20,7 @@ enum {
     RECONNECT_MAX_MS = 60 * 1000, /* as long as the server keeps a terminal that nobody looks at */
     RECONNECT_STEP_MS = 500,
     INPUT_BYTES = 4096,
+    CLOSE_WAIT_MS = 2000,
     CLOSE_ENDS_TERMINAL = 1000,
 };
 
@@ -49,6 +50,21 @@ static void leave(struct shell *shell, int exit_code)
 {
     shell->over = true;
     shell->exit_code = exit_code;
+}
+
+/* Ends the terminal, too. Waits shortly for the answer, which says that the wish was read. */
+static void end_terminal(struct shell *shell, int exit_code)
+{
+    struct websocket_message message = {.type = WEBSOCKET_TEXT};
+    int64_t end_ms = clock_monotonic_ms() + CLOSE_WAIT_MS;
+    leave(shell, exit_code);
+    websocket_close(shell->websocket, CLOSE_ENDS_TERMINAL, NULL);
+    while (message.type != WEBSOCKET_CLOSE) {
+        int64_t left_ms = end_ms - clock_monotonic_ms();
+        if (left_ms <= 0 || websocket_receive(shell->websocket, left_ms, &message) != 1) {
+            return;
+        }
+    }
 }
 
 /* --- connecting --- */
@@ -150,8 +166,8 @@ static int take_messages(struct shell *shell, struct error *err)
         if (message.type == WEBSOCKET_TEXT) {
             take_exit(shell, &message);
         }
-        if (message.type == WEBSOCKET_CLOSE) {
-            return take_close(shell, &message, err);
+        if (message.type == WEBSOCKET_CLOSE && take_close(shell, &message, err)) {
+            return -1;
         }
     }
     return 0;
@@ -199,8 +215,7 @@ static void take_input(struct shell *shell)
     size_t length = shell_keys_take(&shell->keys, bytes, (size_t)got, typed, &leaves);
     send_keys(shell, typed, length);
     if (leaves) {
-        websocket_close(shell->websocket, CLOSE_ENDS_TERMINAL, NULL);
-        leave(shell, EXIT_OK);
+        end_terminal(shell, EXIT_OK);
     }
 }
 
@@ -214,14 +229,20 @@ static void take_signal(struct shell *shell)
         send_size(shell);
         return;
     }
-    websocket_close(shell->websocket, CLOSE_ENDS_TERMINAL, NULL);
-    leave(shell, EXIT_SIGNAL_BASE + (int)info.ssi_signo);
+    end_terminal(shell, EXIT_SIGNAL_BASE + (int)info.ssi_signo);
 }
 
 /* --- both ways --- */
 
+/* What came together with the handshake is there before any wait. */
 static int step(struct shell *shell, struct error *err)
 {
+    if (take_messages(shell, err)) {
+        return -1;
+    }
+    if (shell->over) {
+        return 0;
+    }
     struct pollfd polled[] = {
         {.fd = shell->fd, .events = (short)(POLLIN | (shell->input_waits ? POLLOUT : 0))},
         {.fd = shell->input_open && !shell->input_waits ? STDIN_FILENO : -1, .events = POLLIN},
@@ -242,7 +263,7 @@ static int step(struct shell *shell, struct error *err)
     if (clock_monotonic_ms() - websocket_heard_ms(shell->websocket) > SILENCE_MAX_MS) {
         return reattach(shell, err);
     }
-    return take_messages(shell, err);
+    return 0;
 }
 
 static int open_signals(struct shell *shell, struct error *err)
@@ -261,7 +282,7 @@ static int open_signals(struct shell *shell, struct error *err)
 static int run(struct shell *shell, struct error *err)
 {
     auto_tty_mode struct tty_mode mode = {0};
-    if (open_signals(shell, err) || attach(shell, err)) {
+    if (attach(shell, err)) {
         return -1;
     }
     if (shell->is_tty) {
@@ -348,8 +369,8 @@ int command_shell(const struct command *command, const struct arguments *argumen
                                      .input_open = true,
                                      .keys = {.at_line_start = true}};
     struct error err = {0};
-    if (client_open(&client, &err) || find_session(&shell, &client, arguments, body, &err) ||
-        run(&shell, &err)) {
+    if (client_open(&client, &err) || open_signals(&shell, &err) ||
+        find_session(&shell, &client, arguments, body, &err) || run(&shell, &err)) {
         return report_error(&err, arguments_has(arguments, "json"));
     }
     return shell.exit_code;

@@ -80,6 +80,7 @@ static enum MHD_Result take_head(struct request *request, const char *url, const
     log_context(request->id, NULL);
 
     struct error *err = &request->failure;
+    request->is_http_1_1 = strcmp(version, "HTTP/1.1") == 0;
     bool is_broken = framing_check(request, method, url, version, err);
     if (!is_broken) {
         route_and_admit(request, url, err);

@@ -67,7 +67,7 @@ struct request {
 
     int64_t started_us;
     int64_t content_length; /* -1: chunked */
-    bool expects_continue, has_bad_target;
+    bool expects_continue, has_bad_target, is_http_1_1;
 
     char *query_text; /* what queries point into */
     struct query_argument queries[QUERY_ARGUMENTS_MAX];

@@ -29,7 +29,7 @@ int upgrade_check(struct request *request, struct error *err)
     char accept[WEBSOCKET_ACCEPT_SIZE];
     const char *version = request_header(request, "Sec-WebSocket-Version");
     const char *key = request_header(request, "Sec-WebSocket-Key");
-    if (strcmp(request->method, "GET") == 0 &&
+    if (strcmp(request->method, "GET") == 0 && request->is_http_1_1 &&
         has_word(request_header(request, "Upgrade"), "websocket") &&
         has_word(request_header(request, "Connection"), "upgrade") && version &&
         strcmp(version, "13") == 0 && key && websocket_accept_key(key, accept)) {

@@ -34,6 +34,7 @@ ACCEPTED = {
     "commands": ("command",),
     "signal": ("signal",),
     "processes": ("command",),
+    "terminal": ("command",),
     "services": ("name", "command"),
     "extend": ("timeout_sec",),
     "tags": ("tags",),

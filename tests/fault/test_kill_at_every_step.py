@@ -5,10 +5,12 @@ import uuid
 
 import pytest
 import requests
+import websocket
 
 from harness import jobs, paths
 from harness.client import ApiError, Sandbox
 from harness.fault_points import labels
+from harness.terminal import terminal, tunnel
 from harness.wait import Timeout, wait_until
 
 pytestmark = pytest.mark.skipif(
@@ -48,6 +50,7 @@ class Life:
         list(self.sandbox.stream("echo ring"))
         self.sandbox.action("template/start", {"start_command": "sleep 1000"})
         self._run_jobs()
+        self._type()
         self.sandbox.pause()
         self.sandbox.resume()
         self._write("second")
@@ -63,6 +66,17 @@ class Life:
             assert stream.next("stdout")["line"] == "ring"
         jobs.stop(self.sandbox, job)
         self.sandbox.action("services", {"name": "bell", "command": "sleep 1000"})
+
+    def _type(self):
+        try:
+            with terminal(self.sandbox) as viewer:
+                viewer.send("echo ring-$((1+1))\r")
+                viewer.until("ring-2")
+                viewer.close(1000)
+            with tunnel(self.sandbox, 9) as socket:
+                socket.closed()
+        except websocket.WebSocketException as refused:
+            raise ConnectionError(str(refused)) from None
 
     def create_again(self):
         """None while the first one, of which nobody knows yet whether it was made, holds the name."""

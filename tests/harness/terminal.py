@@ -15,7 +15,7 @@ TERMINAL = "miosa-terminal-v1"
 TUNNEL = "miosa-tunnel-v1"
 
 
-class Closed(AssertionError):
+class Closed(ConnectionError):
     """The peer ended the connection; code is None when it did so without a close frame."""
 
     def __init__(self, code, reason=""):
@@ -28,13 +28,11 @@ class Socket:
     """A WebSocket whose messages are (opcode, bytes)."""
 
     def __init__(self, url, subprotocol=None, key=None, timeout=20, **options):
-        headers = [f"Authorization: Bearer {key}"] if key else []
         self.web = websocket.create_connection(
             url,
             timeout=timeout,
-            header=headers + options.pop("header", []),
+            header=[f"Authorization: Bearer {key}"] if key else [],
             subprotocols=[subprotocol] if subprotocol else None,
-            enable_multithread=False,
             http_no_proxy=["*"],
             **options,
         )

@@ -135,8 +135,8 @@ def test_a_signal_is_told_as_the_shell_tells_it(shared_sandbox):
 
 
 def test_control_c_interrupts(shell):
-    shell.send("sleep 1000\r")
-    shell.until("sleep 1000")
+    shell.send("sh -c 'echo on-$((1+1)); exec sleep 1000'\r")
+    shell.until("on-2")
     shell.send(b"\x03")
     shell.until("^C")
     shell.send("echo code-$?\r")
