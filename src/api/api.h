@@ -45,6 +45,7 @@ extern const struct route api_preview_token_routes[];
 extern const struct route api_deployment_routes[];
 extern const struct route api_domain_routes[];
 extern const struct route api_event_routes[];
+extern const struct route api_log_routes[];
 extern const struct route api_ticket_routes[];
 extern const struct route api_webhook_routes[];
 extern const struct route api_key_routes[];

@@ -13,7 +13,6 @@ enum phase { PHASE_GREETING, PHASE_RUNNING, PHASE_DONE };
 
 struct event_stream {
     struct subscription *subscription;
-    event_teller tell;
     int client_fd;
     enum phase phase;
     struct event event; /* what is being sent, or waits for that: data set */
@@ -85,33 +84,13 @@ struct subscription *event_stream_of_sandbox(struct request *request, struct eve
 
 /* --- telling --- */
 
-static int tell_plain(const struct event *event, struct sse_event *sse)
+void event_stream_tell_loss(const struct error *err, struct sse_event *ret_sse)
 {
-    sse->name = event->type;
-    sse->data = json_incref(event->data);
-    return 1;
+    ret_sse->name = "lost";
+    ret_sse->data = json_pack("{s:s, s:s}", "kind", err->field, "message", err->message);
 }
 
-static int tell_current(struct event_stream *stream, struct sse_event *sse)
-{
-    int told = stream->tell(&stream->event, sse);
-    json_decref(stream->event.data);
-    stream->event.data = NULL;
-    memcpy(stream->cursor, stream->event.cursor, sizeof(stream->cursor));
-    sse->id = stream->cursor[0] ? stream->cursor : NULL;
-    return told;
-}
-
-static int tell_loss(struct event_stream *stream, const struct error *err, struct sse_event *sse)
-{
-    events_position(stream->subscription, stream->cursor);
-    sse->name = "lost";
-    sse->id = stream->cursor;
-    sse->data = json_pack("{s:s, s:s}", "kind", err->field, "message", err->message);
-    return 1;
-}
-
-static int tell_end(struct event_stream *stream, const struct error *err, struct sse_event *sse)
+void event_stream_tell_end(const struct error *err, struct sse_event *ret_sse)
 {
     bool destroyed = err->code == ERR_NOT_FOUND, failed = err->code == ERR_NOT_RUNNING;
     const char *reason = destroyed                        ? "destroyed"
@@ -119,11 +98,34 @@ static int tell_end(struct event_stream *stream, const struct error *err, struct
                          : err->code == ERR_SHUTTING_DOWN ? "shutting_down"
                                                           : "internal";
     char stamp[CLOCK_ISO8601_SIZE];
-    stream->phase = PHASE_DONE;
-    sse->name = "end";
-    sse->data =
+    ret_sse->name = "end";
+    ret_sse->data =
         json_pack("{s:s, s:s, s:b, s:s}", "reason", reason, "message", err->message, "retryable",
                   !destroyed && !failed, "timestamp", clock_iso8601(clock_realtime_ms(), stamp));
+}
+
+static int tell_current(struct event_stream *stream, struct sse_event *sse)
+{
+    sse->name = stream->event.type;
+    sse->data = stream->event.data;
+    stream->event.data = NULL;
+    memcpy(stream->cursor, stream->event.cursor, sizeof(stream->cursor));
+    sse->id = stream->cursor[0] ? stream->cursor : NULL;
+    return 1;
+}
+
+static int tell_loss(struct event_stream *stream, const struct error *err, struct sse_event *sse)
+{
+    events_position(stream->subscription, stream->cursor);
+    sse->id = stream->cursor;
+    event_stream_tell_loss(err, sse);
+    return 1;
+}
+
+static int tell_end(struct event_stream *stream, const struct error *err, struct sse_event *sse)
+{
+    stream->phase = PHASE_DONE;
+    event_stream_tell_end(err, sse);
     return 1;
 }
 
@@ -168,16 +170,11 @@ static int stream_next(void *context, struct sse_event *sse)
         stream->loss.code = ERR_NONE;
         return tell_loss(stream, &loss, sse);
     }
-    while (stream->phase == PHASE_RUNNING) {
-        int got = stream->event.data ? 1 : wait_for_event(stream, sse);
-        if (!stream->event.data) {
-            return got;
-        }
-        if (tell_current(stream, sse)) {
-            return 1;
-        }
+    if (stream->phase == PHASE_DONE) {
+        return 0;
     }
-    return 0;
+    int got = stream->event.data ? 1 : wait_for_event(stream, sse);
+    return stream->event.data ? tell_current(stream, sse) : got;
 }
 
 static void stream_free(void *context)
@@ -188,8 +185,7 @@ static void stream_free(void *context)
     free(stream);
 }
 
-void event_stream_respond(struct request *request, struct subscription *subscription, bool is_over,
-                          event_teller tell)
+void event_stream_respond(struct request *request, struct subscription *subscription, bool is_over)
 {
     struct error err = {0};
     struct event_stream *stream = calloc(1, sizeof(*stream));
@@ -200,7 +196,6 @@ void event_stream_respond(struct request *request, struct subscription *subscrip
         return;
     }
     stream->subscription = subscription;
-    stream->tell = tell ? tell : tell_plain;
     stream->client_fd = request_client_fd(request);
     if (is_over && events_next(subscription, -1, 0, &stream->event, &err) < 0) {
         if (err.code != ERR_CONFLICT) {

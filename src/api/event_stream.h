@@ -14,12 +14,12 @@ int event_stream_filter(const struct request *request, struct events_filter *ret
 struct subscription *event_stream_of_sandbox(struct request *request, struct events_filter *filter,
                                              bool *ret_is_over, struct error *err);
 
-/* Makes the SSE event for event: 1, 0: nothing is to be sent for it. event.data stays event's. */
-typedef int (*event_teller)(const struct event *event, struct sse_event *ret_sse);
+/* Answers with the stream; takes the subscription. A subscription that is over and has nothing to tell is answered
+ * with 204, which ends an EventSource's reconnecting. */
+void event_stream_respond(struct request *request, struct subscription *subscription, bool is_over);
 
-/* Answers with the stream; takes the subscription. tell NULL: each event as it is. A subscription that is over and has
- * nothing to tell is answered with 204, which ends an EventSource's reconnecting. */
-void event_stream_respond(struct request *request, struct subscription *subscription, bool is_over,
-                          event_teller tell);
+/* What events_next said when it returned -1, as a final event "end" or as "lost". */
+void event_stream_tell_end(const struct error *err, struct sse_event *ret_sse);
+void event_stream_tell_loss(const struct error *err, struct sse_event *ret_sse);
 
 #endif

@@ -24,7 +24,7 @@ static void sandbox_handle(struct request *request)
         respond_error(request, &err);
         return;
     }
-    event_stream_respond(request, subscription, is_over, NULL);
+    event_stream_respond(request, subscription, is_over);
 }
 
 static void tenant_handle(struct request *request)
@@ -39,7 +39,7 @@ static void tenant_handle(struct request *request)
         respond_error(request, &err);
         return;
     }
-    event_stream_respond(request, subscription, false, NULL);
+    event_stream_respond(request, subscription, false);
 }
 
 /* --- in pages --- */

@@ -77,6 +77,10 @@ struct subscription *events_unsubscribe(struct subscription *subscription);
 /* The sandbox that it follows is known to be in that state, whether or not an event says so. */
 void events_assume_state(struct subscription *subscription, const char *state);
 
+/* Readable when events_next may have something, for those who wait for other things, too: then call it with wait_ms 0
+ * until it returns 0. Never read from it. */
+int events_fd(const struct subscription *subscription);
+
 /* The cursor behind all that was read or passed over so far, also when nothing was told. */
 void events_position(const struct subscription *subscription, char text[48]);
 

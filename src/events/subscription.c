@@ -109,6 +109,11 @@ struct subscription *events_unsubscribe(struct subscription *subscription)
     return NULL;
 }
 
+int events_fd(const struct subscription *subscription)
+{
+    return subscription->wake_fd;
+}
+
 void events_position(const struct subscription *subscription, char text[CURSOR_SIZE])
 {
     cursor_print(&subscription->at, text);
