@@ -113,6 +113,26 @@ static int write_gateway(struct buffer *page, const struct gateway_counters *gat
                                   (long long)gateway->bytes_out_total);
 }
 
+static int write_events(struct buffer *page, const struct prometheus_facts *facts)
+{
+    const struct events_counts *events = &facts->events;
+    const struct webhooks_counts *webhooks = &facts->webhooks;
+    int failed = number(page, "gauge", "atoll_event_subscribers", "Open event and log streams.",
+                        events->subscribers);
+    failed |= number(page, "counter", "atoll_events_stored_total",
+                     "Stored events that were passed to streams.", events->stored_total);
+    failed |= number(page, "counter", "atoll_events_live_total",
+                     "Events of commands that were passed to streams.", events->live_total);
+    failed |= number(page, "counter", "atoll_webhook_attempts_total", "Requests to webhooks.",
+                     webhooks->attempts_total);
+    failed |= number(page, "counter", "atoll_webhook_delivered_total",
+                     "Deliveries that a webhook took.", webhooks->delivered_total);
+    failed |= number(page, "counter", "atoll_webhook_failed_total",
+                     "Deliveries that were given up.", webhooks->failed_total);
+    return failed | number(page, "gauge", "atoll_webhook_in_flight", "Deliveries being sent.",
+                           webhooks->in_flight);
+}
+
 int prometheus_write(struct buffer *page, const struct prometheus_facts *facts)
 {
     int failed = heading(page, "gauge", "atoll_build_info", "The version that runs.");
@@ -120,6 +140,7 @@ int prometheus_write(struct buffer *page, const struct prometheus_facts *facts)
     failed |= write_http(page, &facts->http);
     failed |= write_sandboxes(page, &facts->sandboxes);
     failed |= write_gateway(page, &facts->gateway);
+    failed |= write_events(page, facts);
     failed |= number(page, "gauge", "process_start_time_seconds",
                      "When the process started, in seconds since 1970.", facts->started_ms / 1000);
     failed |= number(page, "gauge", "process_resident_memory_bytes", "Resident memory of atolld.",

@@ -3,6 +3,8 @@
 #define ATOLL_API_PROMETHEUS_H
 
 #include "base/buffer.h"
+#include "events/events.h"
+#include "events/webhooks.h"
 #include "gateway/gateway.h"
 #include "http/http.h"
 #include "sandbox/sandbox.h"
@@ -14,6 +16,8 @@ struct prometheus_facts {
     struct http_counters http;
     struct sandbox_counts sandboxes;
     struct gateway_counters gateway;
+    struct events_counts events;
+    struct webhooks_counts webhooks;
     int64_t started_ms;     /* realtime */
     int64_t resident_bytes; /* of this process */
 };

@@ -69,6 +69,8 @@ static void metrics_handle(struct request *request)
     http_server_counters(request_server(request), &facts.http);
     sandboxes_counts(api->sandboxes, &facts.sandboxes);
     gateway_counters(api->gateway, &facts.gateway);
+    events_count(api->events, &facts.events);
+    webhooks_count(api->webhooks, &facts.webhooks);
     if (prometheus_write(&page, &facts)) {
         struct error err = {0};
         error_set(&err, ERR_INTERNAL, 0, "write the metrics");
