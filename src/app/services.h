@@ -17,6 +17,8 @@
 /* struct session.label of a service's job, which tells it from a job that has a name. */
 #define SERVICE_LABEL "service"
 
+enum { SERVICE_WORDS_MAX = 256 }; /* of a command that is an array */
+
 /* Checks {name*, command* | cmd | argv, args, cwd | working_dir, env, user, sudo} and makes its definition.
  * *ret_name is borrowed from body. ERR_VALIDATION, ERR_MISSING_PARAM naming the member; unknown ones are
  * refused. */
