@@ -17,20 +17,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The descriptors that whoever starts the agent hands over. */
 enum { LISTENER_FD = 3, OOM_FD = 4, CGROUP_FD = 5 };
 
-enum { DESCRIPTORS_WANTED = 65536 };
-
-int64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
+enum { DESCRIPTORS_WANTED = 65536, STOOD_STILL_MS = 1000 /* late by more than load explains */ };
 
 int64_t oom_kill_count(int fd)
 {
@@ -178,12 +170,28 @@ static int turn_timeout_ms(struct agent *agent)
     return retry_first ? ACCEPT_RETRY_MS : timeout_ms;
 }
 
+/* One turn of the loop, and what its length says about the time: see sessions_postpone. */
+static void turn(struct agent *agent)
+{
+    int64_t start_us = monotonic_us();
+    int64_t worked_ms = (start_us - agent->loop.woke_us) / 1000;
+    if (worked_ms > STOOD_STILL_MS) {
+        sessions_postpone(agent, worked_ms);
+    }
+    int timeout_ms = turn_timeout_ms(agent);
+    loop_turn(&agent->loop, timeout_ms);
+    int64_t waited_ms = (agent->loop.woke_us - start_us) / 1000;
+    if (timeout_ms >= 0 && waited_ms > timeout_ms + STOOD_STILL_MS) {
+        sessions_postpone(agent, waited_ms);
+    }
+}
+
 void agent_serve(struct agent *agent)
 {
     bool served = false;
     while (!agent->stopping) {
         bool was_paused = agent->accept_paused;
-        loop_turn(&agent->loop, turn_timeout_ms(agent));
+        turn(agent);
         free_buried(agent);
         if (was_paused) {
             agent->accept_paused = loop_watch(&agent->loop, &agent->listener, EPOLLIN) < 0;

@@ -66,8 +66,6 @@ void agent_serve(struct agent *agent);
 /* Frees memory with free() after this turn's events; its first member is a struct buried. */
 void agent_bury(struct agent *agent, struct buried *memory);
 
-int64_t monotonic_us(void);
-
 /* Reads "oom_kill N" from the counter file; 0 when there is none. */
 int64_t oom_kill_count(int fd);
 

@@ -2,9 +2,17 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { EVENTS_MAX = 32 };
+
+int64_t monotonic_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
 
 int loop_init(struct loop *loop)
 {
@@ -16,6 +24,7 @@ void loop_turn(struct loop *loop, int timeout_ms)
 {
     struct epoll_event events[EVENTS_MAX];
     int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, timeout_ms);
+    loop->woke_us = monotonic_us();
     for (int i = 0; i < count; i++) {
         struct watch *watch = events[i].data.ptr;
         /* An earlier event of this turn may have ended this watch. */

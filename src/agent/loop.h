@@ -19,7 +19,10 @@ struct watch {
 
 struct loop {
     int epoll_fd;
+    int64_t woke_us; /* when the latest wait was over */
 };
+
+int64_t monotonic_us(void);
 
 /* 0, or -1 with errno. */
 int loop_init(struct loop *loop);

@@ -151,21 +151,41 @@ void session_forget(struct session *session)
     }
 }
 
+/* The first of the ended ones, other than the newest, that ended; with_output: and keeps some. */
+static struct session *oldest_ended(const struct session *newest, bool with_output)
+{
+    struct session *oldest = NULL;
+    for (struct session *session = newest->agent->sessions.first; session;
+         session = session->next) {
+        if (session->state == AGENT_SESSION_ENDED && !session->stopping && session != newest &&
+            (!with_output || spool_size(&session->spool) > 0) &&
+            (!oldest || session->ended_ms < oldest->ended_ms)) {
+            oldest = session;
+        }
+    }
+    return oldest;
+}
+
+static int64_t ended_output_bytes(const struct agent *agent)
+{
+    int64_t bytes = 0;
+    for (struct session *session = agent->sessions.first; session; session = session->next) {
+        bytes += session->state == AGENT_SESSION_ENDED ? spool_size(&session->spool) : 0;
+    }
+    return bytes;
+}
+
 void sessions_trim(struct session *newest)
 {
-    struct session_table *table = &newest->agent->sessions;
-    while (table->ended_count > AGENT_SESSIONS_ENDED_MAX) {
-        struct session *oldest = NULL;
-        for (struct session *session = table->first; session; session = session->next) {
-            if (session->state == AGENT_SESSION_ENDED && !session->stopping && session != newest &&
-                (!oldest || session->ended_ms < oldest->ended_ms)) {
-                oldest = session;
-            }
-        }
-        if (!oldest) {
-            return;
-        }
+    struct agent *agent = newest->agent;
+    struct session *oldest;
+    while (agent->sessions.ended_count > AGENT_SESSIONS_ENDED_MAX &&
+           (oldest = oldest_ended(newest, false))) {
         session_forget(oldest);
+    }
+    while (ended_output_bytes(agent) > AGENT_ENDED_OUTPUT_MAX_BYTES &&
+           (oldest = oldest_ended(newest, true))) {
+        spool_drop(&oldest->spool);
     }
 }
 

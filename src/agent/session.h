@@ -86,7 +86,7 @@ void session_link(struct session *session);
 /* Takes an ended one out of the table; it goes when its readers have. */
 void session_forget(struct session *session);
 
-/* Forgets the oldest ended ones beyond what is remembered, but not the newest. */
+/* Forgets the oldest ended ones, and output of such, beyond what is kept; but not the newest. */
 void sessions_trim(struct session *newest);
 
 /* Wakes the loop at that monotonic time at the latest. */

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 enum {
+    LOOK_MS = 5000,          /* while there is a deadline */
     LOOK_AGAIN_MS = 100,     /* after SIGKILL: until nothing is left */
     HANG_UP_GRACE_MS = 1000, /* of a terminal that nobody came back to */
 };
@@ -177,6 +178,21 @@ static int64_t first_deadline(const struct session *session)
     return first;
 }
 
+static void postpone(int64_t *deadline_ms, int64_t stood_ms)
+{
+    if (*deadline_ms != INT64_MAX) {
+        *deadline_ms += stood_ms;
+    }
+}
+
+void sessions_postpone(struct agent *agent, int64_t stood_ms)
+{
+    for (struct session *session = agent->sessions.first; session; session = session->next) {
+        postpone(&session->timeout_at_ms, stood_ms);
+        postpone(&session->detach_at_ms, stood_ms);
+    }
+}
+
 int sessions_expire(struct agent *agent)
 {
     struct session_table *table = &agent->sessions;
@@ -198,6 +214,7 @@ int sessions_expire(struct agent *agent)
     if (table->next_deadline_ms == INT64_MAX) {
         return -1;
     }
+    /* Looking often shows how long the sandbox was paused. */
     int64_t left_ms = table->next_deadline_ms - now_ms;
-    return left_ms < INT32_MAX ? (int)left_ms : INT32_MAX;
+    return left_ms < LOOK_MS ? (int)left_ms : LOOK_MS;
 }

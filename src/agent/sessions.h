@@ -21,6 +21,9 @@ void session_reaped(struct agent *agent, pid_t pid, int wait_status);
 /* After a round of reaping: answers stops whose process trees are gone. */
 void sessions_settle(struct agent *agent);
 
+/* The loop stood still for so long, as when the sandbox was paused: that is no time of a timeout. */
+void sessions_postpone(struct agent *agent, int64_t stood_ms);
+
 /* Does what is due; returns milliseconds to the next deadline, or -1. */
 int sessions_expire(struct agent *agent);
 

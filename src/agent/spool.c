@@ -69,6 +69,19 @@ void spool_close(struct spool *spool)
     spool->fd = close_fd(spool->fd);
 }
 
+void spool_drop(struct spool *spool)
+{
+    spool->halves[0].length = 0;
+    spool->halves[1].length = 0;
+    int result = ftruncate(spool->fd, 0);
+    (void)result; /* as good as gone */
+}
+
+int64_t spool_size(const struct spool *spool)
+{
+    return spool->halves[0].length + spool->halves[1].length;
+}
+
 static struct spool_half *half_of(struct spool *spool, uint64_t number)
 {
     return &spool->halves[number % 2];

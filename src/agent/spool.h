@@ -42,6 +42,12 @@ int spool_open(struct spool *spool, int on_disk, int64_t bytes_max);
 
 void spool_close(struct spool *spool);
 
+/* Gives up everything that is kept. Positions stay. */
+void spool_drop(struct spool *spool);
+
+/* Bytes of memory or disk that it takes. */
+int64_t spool_size(const struct spool *spool);
+
 /* Adds a record of at most half of bytes_max. Without room on the disk it is lost, which readers are told. */
 void spool_put(struct spool *spool, int stream, int64_t time_ms, const void *bytes, size_t length);
 

@@ -189,6 +189,7 @@ enum {
     AGENT_NAME_SIZE = 128,        /* with its NUL */
     AGENT_SESSIONS_ENDED_MAX = 200, /* ended sessions that are remembered, the oldest goes first */
     AGENT_SPOOL_MAX_BYTES = 10 * 1024 * 1024, /* kept output of a job */
+    AGENT_ENDED_OUTPUT_MAX_BYTES = 100 * 1024 * 1024, /* of all ended sessions together: the oldest goes */
     AGENT_SCROLLBACK_MAX_BYTES = 256 * 1024,  /* kept output of a terminal */
     AGENT_LOG_MAX_BYTES = 10 * 1024 * 1024,
     AGENT_INPUT_MAX_BYTES = 1024 * 1024,      /* input that waits for a session to read it */

@@ -3,6 +3,7 @@
 #include "isolate.h"
 #include "session_fixture.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,6 +231,39 @@ static void timeout_ends_the_tree(void)
     CHECK(wait_gone((pid_t)strtol(reading.out, NULL, 10)));
 }
 
+static void time_of_a_pause_does_not_count(void)
+{
+    struct session_start *request = job_request("paused", "read line; exit 6");
+    request->timeout_ms = 3000;
+    request->open_stdin = true;
+    CHECK_INT(start_session(request), ERR_NONE);
+    REQUIRE(kill(fixture()->agent_pid, SIGSTOP) == 0);
+    poll(NULL, 0, 4500); /* longer than its timeout, and what passes for load */
+    REQUIRE(kill(fixture()->agent_pid, SIGCONT) == 0);
+    CHECK_INT(session_input(fixture()->socket_path, "paused", "\n", 1, false, &err), 0);
+    read_session("paused", -1, true, &reading);
+    CHECK_INT(reading.exit.exit_code, 6);
+    CHECK(!reading.exit.timed_out);
+}
+
+static void output_of_ended_ones_is_bounded_together(void)
+{
+    enum { JOBS = 15 };
+    char id[32];
+    for (int i = 0; i < JOBS; i++) {
+        snprintf(id, sizeof(id), "big-%d", i);
+        CHECK_INT(start_session(job_request(id, "head -c 9000000 /dev/zero")), ERR_NONE);
+        read_session(id, -1, true, &reading);
+        CHECK(reading.exited);
+    }
+    read_session("big-0", -1, true, &reading);
+    CHECK(reading.exited);
+    CHECK_INT((long long)reading.out_length, 0);
+    CHECK_INT(reading.lost_bytes, 9000000);
+    read_session(id, -1, true, &reading);
+    CHECK_INT((long long)reading.out_length, 9000000);
+}
+
 static void starts_that_fail_say_why_and_leave_nothing(void)
 {
     static const char *const no_command[] = {"no-such-command", NULL};
@@ -325,6 +359,8 @@ static const struct check_case cases[] = {
     {"stop of an ended one answers and forgets", stop_of_an_ended_one_answers_and_forgets},
     {"background children do not delay the end", background_children_do_not_delay_the_end},
     {"a timeout ends the tree", timeout_ends_the_tree},
+    {"the time of a pause does not count", time_of_a_pause_does_not_count},
+    {"output of ended ones is bounded together", output_of_ended_ones_is_bounded_together},
     {"starts that fail say why and leave nothing", starts_that_fail_say_why_and_leave_nothing},
     {"limits and names hold", limits_and_names_hold},
     {"the list is complete and ended ones are bounded",
