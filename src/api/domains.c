@@ -61,11 +61,10 @@ json_t *domains_of_deployment(struct api *api, const struct store_deployment *de
     auto_free struct store_domain *domains = NULL;
     size_t count = 0;
     json_t *list = json_array();
-    directory_list_domains(api->directory, deployment->tenant_id, &domains, &count, NULL);
+    directory_list_domains(api->directory, deployment->tenant_id, deployment->id, &domains, &count,
+                           NULL);
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(domains[i].deployment_id, deployment->id) == 0) {
-            json_array_append_new(list, domain_object(api, &domains[i]));
-        }
+        json_array_append_new(list, domain_object(api, &domains[i]));
     }
     return list;
 }
@@ -74,14 +73,13 @@ int domains_detach(struct api *api, const struct store_deployment *deployment, s
 {
     auto_free struct store_domain *domains = NULL;
     size_t count = 0;
-    if (directory_list_domains(api->directory, deployment->tenant_id, &domains, &count, err) < 0) {
+    if (directory_list_domains(api->directory, deployment->tenant_id, deployment->id, &domains,
+                               &count, err) < 0) {
         return -1;
     }
     int result = 0;
     for (size_t i = 0; i < count && result == 0; i++) {
-        if (strcmp(domains[i].deployment_id, deployment->id) == 0) {
-            result = domain_attach(api, deployment->tenant_id, domains[i].hostname, "", err);
-        }
+        result = domain_attach(api, deployment->tenant_id, domains[i].hostname, "", err);
     }
     return result;
 }
@@ -227,8 +225,8 @@ static void list_handle(struct request *request)
     struct error err = {0};
     auto_free struct store_domain *domains = NULL;
     size_t count;
-    if (directory_list_domains(api->directory, request_principal(request)->tenant_id, &domains,
-                               &count, &err)) {
+    if (directory_list_domains(api->directory, request_principal(request)->tenant_id, NULL,
+                               &domains, &count, &err)) {
         respond_error(request, &err);
         return;
     }

@@ -167,7 +167,8 @@ static int newest_first(const void *a, const void *b)
 }
 
 int directory_list_domains(struct directory *directory, const char *tenant_id,
-                           struct store_domain **ret_domains, size_t *ret_count, struct error *err)
+                           const char *deployment_id, struct store_domain **ret_domains,
+                           size_t *ret_count, struct error *err)
 {
     static char present[] = "";
     size_t count = 0;
@@ -176,7 +177,8 @@ int directory_list_domains(struct directory *directory, const char *tenant_id,
     for (struct table_node *node = domains ? table_each(&directory->domains, NULL) : NULL; node;
          node = table_each(&directory->domains, node)) {
         const struct store_domain *record = &entry_of(node)->record;
-        if (strcmp(record->tenant_id, tenant_id) == 0) {
+        if (strcmp(record->tenant_id, tenant_id) == 0 &&
+            (!deployment_id || strcmp(record->deployment_id, deployment_id) == 0)) {
             domains[count] = *record;
             domains[count++].pem = record->pem ? present : NULL;
         }

@@ -26,10 +26,11 @@ int directory_put_domain(struct directory *directory, const struct store_domain 
 int directory_get_domain(struct directory *directory, const char *tenant_id, const char *hostname,
                          struct store_domain *ret_domain, struct error *err);
 
-/* A tenant's, newest first; without their pem (is it there: a borrowed, empty text). *ret_domains is the caller's to
- * free(). */
+/* A tenant's, newest first, or only those that lead to the deployment (not NULL); without their pem (is it there: a
+ * borrowed, empty text). *ret_domains is the caller's to free(). */
 int directory_list_domains(struct directory *directory, const char *tenant_id,
-                           struct store_domain **ret_domains, size_t *ret_count, struct error *err);
+                           const char *deployment_id, struct store_domain **ret_domains,
+                           size_t *ret_count, struct error *err);
 
 int directory_delete_domain(struct directory *directory, const char *tenant_id,
                             const char *hostname, struct error *err);
