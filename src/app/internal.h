@@ -101,9 +101,6 @@ int app_await(struct apps *apps, const struct sandbox_use *use, json_t *plan, in
  * APP_LOG_TAIL_BYTES; "" when there is none. The caller's to free(); NULL without memory. */
 char *log_tail(const char *agent_socket, const char *path);
 
-/* Cleans length bytes of text in place and ends them with NUL; returns the new length. */
-size_t log_clean(char *text, size_t length);
-
 static inline int64_t plan_int(json_t *plan, const char *member)
 {
     return json_integer_value(json_object_get(plan, member));

@@ -58,6 +58,12 @@ static int make_body(const struct command *command, const struct arguments *argu
     if (arguments_has(arguments, "ephemeral")) {
         json_object_set_new(body, "persistent", json_false());
     }
+    if (arguments_has(arguments, "auto-resume")) {
+        json_object_set_new(body, "auto_resume", json_true());
+    }
+    if (arguments_has(arguments, "auto-start")) {
+        json_object_set_new(body, "auto_start", json_true());
+    }
     json_object_set_new(body, "wait", json_true());
     return EXIT_OK;
 }

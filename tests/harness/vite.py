@@ -6,7 +6,7 @@ PACKAGE = """{
   "type": "module",
   "scripts": {"dev": "vite", "build": "vite build"},
   "dependencies": {"react": "18.3.1", "react-dom": "18.3.1"},
-  "devDependencies": {"vite": "5.4.20", "@vitejs/plugin-react": "4.3.4"}
+  "devDependencies": {"vite": "6.4.1", "@vitejs/plugin-react": "4.3.4"}
 }
 """
 

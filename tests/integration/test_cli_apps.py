@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from harness.wait import wait_until
+
 EXIT_API_ERROR, EXIT_USAGE, EXIT_NOT_FOUND = 1, 2, 3
 
 
@@ -46,6 +48,15 @@ def test_an_app_from_start_to_stop(atoll, site):
     assert rows(succeed(atoll("app", "artifacts", "cli-site")))[0][:2] == ["/workspace/index.html", "10"]
     assert json.loads(succeed(atoll("app", "status", "cli-site", "--json")))["ready"] is True
     assert succeed(atoll("app", "stop", "cli-site")) == "stopped\n"
+
+
+def test_create_with_an_app(atoll, client):
+    made = succeed(atoll("create", "--template", "static-html", "--auto-start", "--auto-resume")).strip()
+    try:
+        assert client.get(f"/sandboxes/{made}").json()["auto_resume"] is True
+        wait_until(lambda: rows(succeed(atoll("app", "status", made)))[0][:2] == ["started", "yes"], 30, "the app", 0.1)
+    finally:
+        succeed(atoll("rm", made))
 
 
 def test_own_command_port_directory_and_variables(atoll, site):

@@ -258,7 +258,9 @@ def test_starts_at_the_same_time_leave_one_app(plain):
         assert reply.status_code in (200, 409), reply.text
         assert reply.ok or reply.json()["error"]["code"] == "CONFLICT"
     assert any(reply.ok for reply in replies)
-    assert plain.output("pgrep -fc '^sleep 2345'") == "1\n"
+    wait_until(lambda: plain.exec("pgrep -fc '^sleep 2345'")["stdout"] == "1\n", 10, "one app", 0.05)
+    jobs = checked(plain.client.get(f"{plain.path}/processes"))["data"]
+    assert [job["id"] for job in jobs if job["status"] == "running"] == [status(plain)["process_id"]]
 
 
 def test_a_start_ends_with_its_sandbox(make_sandbox):

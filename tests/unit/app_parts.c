@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "app/internal.h"
+#include "app/log_clean.h"
 
 #include <stdlib.h>
 #include <string.h>
