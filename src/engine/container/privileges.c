@@ -9,6 +9,7 @@
 #include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -129,21 +130,46 @@ static int map_and_open(pid_t pid, unsigned base, unsigned count, struct error *
     return fd < 0 ? error_set(err, ERR_ENGINE, errno, "open a user namespace") : fd;
 }
 
+/* Its maker owns a user namespace, and the kernel counts what is used inside (inotify instances, for
+ * one) as the owner's, too: each sandbox's is made by an id of its own, so that none uses up what others
+ * need. Says so on the pipe and waits to be killed: the namespace lives as long as this process. */
+static void __attribute__((noreturn)) hold_user_namespace(unsigned owner, int pipe_fd)
+{
+    bool made = syscall(SYS_setresuid, owner, owner, owner) == 0 && unshare(CLONE_NEWUSER) == 0;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* not before: a change of ids takes it away */
+    int problem = made ? 0 : errno;
+    if (write(pipe_fd, &problem, sizeof(problem)) != sizeof(problem) || problem) {
+        _exit(1);
+    }
+    close_fd(pipe_fd);
+    for (;;) {
+        pause();
+    }
+}
+
 int privileges_make_user_namespace(unsigned base, unsigned count, struct error *err)
 {
-    /* The namespace lives as long as this process, and then as long as the descriptor. */
-    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
+    int ends[2], problem = EPIPE;
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return error_set(err, ERR_ENGINE, errno, "make a user namespace");
+    }
+    auto_close int reading = ends[0];
+    auto_close int writing = ends[1];
+    pid_t pid = fork();
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;) {
-            pause();
-        }
+        hold_user_namespace(base, writing);
     }
     if (pid < 0) {
-        error_set(err, ERR_HOST_UNSUPPORTED, errno, "make a user namespace");
-        return error_hint(err, "Allow user namespaces: sysctl user.max_user_namespaces.");
+        return error_set(err, ERR_ENGINE, errno, "make a user namespace");
     }
-    int fd = map_and_open(pid, base, count, err);
+    writing = close_fd(writing);
+    int fd = -1;
+    if (read(reading, &problem, sizeof(problem)) != sizeof(problem) || problem) {
+        error_set(err, ERR_HOST_UNSUPPORTED, problem, "make a user namespace");
+        error_hint(err, "Allow user namespaces: sysctl user.max_user_namespaces.");
+    } else {
+        fd = map_and_open(pid, base, count, err);
+    }
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     return fd;
