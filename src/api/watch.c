@@ -71,7 +71,8 @@ static int tell_failure(struct watch_stream *watch, const struct error *err,
         return tell_end(watch, "limit", err->message, false, event);
     }
     bool found = sandbox_await_end(watch->sandboxes, watch->sandbox_id, watch->run, NEWS_MS, &view);
-    if (found && view.state == SANDBOX_PAUSING) { /* and its processes are gone: it is being stopped */
+    if (found &&
+        view.state == SANDBOX_PAUSING) { /* and its processes are gone: it is being stopped */
         view.state = SANDBOX_PAUSED;
     }
     return tell_sandbox_end(watch, found ? &view : NULL, event)
