@@ -39,7 +39,7 @@ bool port_table_parse(const char *line, int family, struct port_entry *ret_entry
     if (!rest ||
         sscanf(rest, ":%4x %*40[0-9A-F:] %2x %*17s %*11s %*8s %*u %*u %20llu", &port, &state,
                &inode) != 3 ||
-        state != STATE_LISTEN || port == 0) {
+        state != STATE_LISTEN || port == 0 || port > UINT16_MAX /* scanf takes a sign */) {
         return false;
     }
     ret_entry->port = (int)port;
