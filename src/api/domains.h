@@ -4,6 +4,13 @@
 
 #include "api/api.h"
 #include "store/store_deployments.h"
+#include "store/store_domains.h"
+
+/* A claim of the host name that nobody knows of yet. */
+void domain_make(const char *tenant_id, const char *hostname, struct store_domain *ret_domain);
+
+/* Frees what a record holds; keeps keys out of freed memory. */
+void domain_clear(struct store_domain *domain);
 
 /* Leads the tenant's domain of that name, which is made (pending) when it is missing, to the deployment. */
 int domain_attach(struct api *api, const char *tenant_id, const char *hostname,
