@@ -64,7 +64,7 @@ static size_t text_size(const char *text)
 static int keep_texts(struct session *session, const struct request *request)
 {
     session->texts =
-        malloc(text_size(request->session_id) + text_size(request->name) +
+        malloc(strlen(request->session_id) + 1 + text_size(request->name) +
                text_size(request->label) + text_size(request->command) + text_size(request->cwd) +
                text_size(request->log_path) + text_size(request->pid_path));
     if (!session->texts) {
