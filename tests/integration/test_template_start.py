@@ -76,6 +76,22 @@ def test_log_and_pid_file_are_those_of_the_server(page):
     assert str(job["pid"]) == pid and job["status"] == "running"
 
 
+def test_start_exposes_the_port_unless_its_owner_decided_otherwise(make_sandbox):
+    sandbox = make_sandbox(template_id="static-html")
+    start(sandbox)
+
+    def previews():
+        return checked(sandbox.client.get(f"{sandbox.path}/previews"))["data"]
+
+    [made] = previews()
+    assert (made["port"], made["visibility"]) == (8080, "public")
+    start(sandbox)
+    assert [each["id"] for each in previews()] == [made["id"]]
+    checked(sandbox.client.patch(f"{sandbox.path}/previews/{made['id']}", {"visibility": "private"}))
+    start(sandbox)
+    assert [each["visibility"] for each in previews()] == ["private"]
+
+
 def test_a_second_start_takes_the_first_one_s_place(page):
     first, second = start(page), start(page)
     assert first["process_id"] != second["process_id"]
@@ -300,6 +316,33 @@ def test_it_outlives_atolld(fresh_instance):
     sandbox.output("touch /tmp/go")
     assert wait_until(lambda: status(sandbox)["ready"], 30, "the app answers", 0.1)
     assert status(sandbox)["process_id"] == app["process_id"]
+
+
+def test_it_outlives_atoll_host(fresh_instance):
+    instance = fresh_instance()
+    sandbox = instance.client().create()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        command = "until [ -e /tmp/go ]; do sleep 0.05; done; exec " + SERVER.format("127.0.0.1")
+        waiting = pool.submit(start_reply, sandbox, start_command=command, port=4900)
+        await_status(sandbox, "started")
+        instance.host.kill9()
+        instance.start_host()
+        wait_until(instance.connected, 30, "atolld to find atoll-host")
+        sandbox.output("touch /tmp/go")
+        assert checked(waiting.result(90))["data"]["ready"] is True
+
+
+def test_who_waits_is_told_that_atolld_ends(fresh_instance):
+    instance = fresh_instance()
+    sandbox = instance.client().create()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(start_reply, sandbox, start_command="sleep 1000", port=4900)
+        await_status(sandbox, "started")
+        instance.api.stop()
+        error = expect_error(waiting.result(30), 503, "SHUTTING_DOWN")
+        assert "goes on" in error["message"]
+    instance.start_api()
+    assert status(sandbox)["status"] == "started"
 
 
 def test_it_comes_back_with_the_sandbox_unless_it_was_stopped(make_sandbox):
