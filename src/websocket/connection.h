@@ -15,31 +15,33 @@ enum {
 };
 
 struct websocket {
-    int fd;
-    bool is_client;
-
     /* The receiving thread's: what came and was not taken, the frame that is being taken, and the
      * message that its fragments make. */
     struct wslay_frame_context *in;
-    unsigned char input[WEBSOCKET_INPUT_BYTES];
-    size_t input_start, input_end;
     unsigned char *early; /* our own copy; taken first */
     size_t early_length;
-    bool peer_ended;
+    size_t input_start, input_end;
     int64_t heard_ms;
-    bool in_frame;
     struct wslay_frame_iocb frame;
     uint64_t frame_left;
-    unsigned char control[WEBSOCKET_CONTROL_MAX];
     size_t control_length;
-    uint8_t message_opcode; /* 0: no message is begun */
     struct buffer message;
-    bool ended; /* CLOSE was told */
 
-    pthread_mutex_t mutex; /* what is sent */
+    pthread_mutex_t mutex; /* what is sent: out and close_sent */
     struct wslay_frame_context *out;
+
+    int fd;
+    bool is_client;
     bool close_sent;
     _Atomic bool broken;
+
+    /* The receiving thread's, again. */
+    bool peer_ended;
+    bool in_frame;
+    bool ended;             /* CLOSE was told */
+    uint8_t message_opcode; /* 0: no message is begun */
+    unsigned char control[WEBSOCKET_CONTROL_MAX];
+    unsigned char input[WEBSOCKET_INPUT_BYTES];
 };
 
 /* Sends one whole frame unless a close frame went before it. wait_ms: longest time without progress. */

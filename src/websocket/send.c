@@ -94,7 +94,7 @@ int websocket_close(struct websocket *websocket, int code, const char *reason)
     unsigned char payload[WEBSOCKET_CONTROL_MAX];
     payload[0] = (unsigned char)(code >> 8);
     payload[1] = (unsigned char)code;
-    size_t length = reason ? strlen(reason) : 0;
+    size_t length = reason ? strnlen(reason, sizeof(payload)) : 0;
     if (length > sizeof(payload) - 2) {
         length = sizeof(payload) - 2;
         while (length > 0 && ((unsigned char)reason[length] & 0xC0) == 0x80) {
