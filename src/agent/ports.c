@@ -56,7 +56,10 @@ static void read_name(int pid, char *name, size_t size)
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/comm", pid);
     auto_fclose FILE *file = fopen(path, "re");
-    if (file && fgets(name, (int)size, file)) {
+    if (!file) {
+        return;
+    }
+    if (fgets(name, (int)size, file)) {
         name[strcspn(name, "\n")] = '\0';
     }
 }

@@ -149,7 +149,7 @@ static int receive(int fd, struct exchange *exchange, struct error *err)
     do {
         got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     } while (got < 0 && errno == EINTR);
-    if (got >= 0) {
+    if (got >= 0 && exchange->fds) {
         collect_descriptors(exchange, &message);
     }
     if (got <= 0) {

@@ -116,7 +116,8 @@ static bool peek_by_slug(struct sandboxes *sandboxes, const char *slug,
 bool sandbox_peek(struct sandboxes *sandboxes, const char *id, const char *slug,
                   struct sandbox_view *ret_view)
 {
-    bool found = id ? peek_by_id(sandboxes, id, ret_view) : peek_by_slug(sandboxes, slug, ret_view);
+    bool found =
+        id ? peek_by_id(sandboxes, id, ret_view) : slug && peek_by_slug(sandboxes, slug, ret_view);
     return found && ret_view->state != SANDBOX_DESTROYED;
 }
 
