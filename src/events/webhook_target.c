@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 /* Of the special-purpose registries of IANA: what is not reachable everywhere. */
 static const struct {
@@ -58,10 +59,10 @@ bool address_is_public(const struct sockaddr *address)
 static bool ends_with(const char *text, const char *end)
 {
     size_t length = strlen(text), end_length = strlen(end);
-    return length >= end_length && strcmp(text + length - end_length, end) == 0;
+    return length >= end_length && strcasecmp(text + length - end_length, end) == 0;
 }
 
-/* host as libcurl normalised it: lower-case names, dotted IPv4, IPv6 in brackets. */
+/* host as libcurl normalised it: dotted IPv4, IPv6 in brackets. */
 static bool host_is_refused(char *host)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET};
@@ -78,7 +79,7 @@ static bool host_is_refused(char *host)
     if (length > 1 && host[length - 1] == '.') {
         host[length - 1] = '\0';
     }
-    return strcmp(host, "localhost") == 0 || ends_with(host, ".localhost");
+    return strcasecmp(host, "localhost") == 0 || ends_with(host, ".localhost");
 }
 
 static bool has_part(CURLU *parsed, CURLUPart part)
