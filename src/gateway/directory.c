@@ -16,6 +16,16 @@ void directory_end_change(struct directory **directory)
     pthread_mutex_unlock(&(*directory)->change_mutex);
 }
 
+/* Readers come with every request of the gateway; a change must not wait for a moment without any. */
+static void init_lock(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attributes;
+    pthread_rwlockattr_init(&attributes);
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(lock, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
+}
+
 static struct directory *directory_new(const struct settings *settings, struct store *store,
                                        struct sandboxes *sandboxes)
 {
@@ -27,7 +37,7 @@ static struct directory *directory_new(const struct settings *settings, struct s
     directory->store = store;
     directory->sandboxes = sandboxes;
     pthread_mutex_init(&directory->change_mutex, NULL);
-    pthread_rwlock_init(&directory->lock, NULL);
+    init_lock(&directory->lock);
     if (table_init(&directory->exposures) < 0 || table_init(&directory->tokens) < 0 ||
         table_init(&directory->deployment_hosts) < 0 ||
         table_init(&directory->deployment_ids) < 0 || table_init(&directory->domains) < 0) {
