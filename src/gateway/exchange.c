@@ -49,13 +49,12 @@ static void send_head(struct loop *loop, struct client *client)
     invite_body(loop, client);
 }
 
-static bool is_malformed(struct loop *loop, struct client *client)
+static void refuse_body(struct loop *loop, struct client *client)
 {
     struct error err = {0};
     count(&loop->counters.rejected_heads, 1);
     error_set(&err, ERR_LENGTH, 0, "the request's chunked body is malformed");
     answer_error(loop, client, &err);
-    return true;
 }
 
 /* Reads on though nobody wants it, so that the client gets to read the response. */
@@ -78,10 +77,11 @@ static int request_pump(struct loop *loop, struct client *client)
     if (exchange->upload_is_over) {
         return exchange->request.is_done ? 0 : discard(loop, client);
     }
-    if (bytes_length(&to->out) == 0 || moved) {
+    /* A head that is to be sent goes together with the body's beginning. */
+    if (moved || end_flush(to, &loop->blocks) > 0) {
         int result = body_pump(loop, &exchange->request, &client->end, to);
         if (result < 0) {
-            is_malformed(loop, client);
+            refuse_body(loop, client);
             return -1;
         }
         moved |= result;

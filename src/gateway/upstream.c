@@ -61,6 +61,13 @@ static void unlink_idle(struct loop *loop, struct upstream *upstream)
     }
 }
 
+/* Did the server close it, without our having been told yet? Asked for what cannot be sent twice. */
+static bool is_over(const struct upstream *upstream)
+{
+    char byte;
+    return recv(upstream->end.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
 static struct upstream *take_idle(struct loop *loop, const struct exchange *exchange)
 {
     int64_t oldest_ms = exchange->is_replayable ? 0 : loop->now_ms - IDLE_FOR_UNREPLAYABLE_MS;
@@ -69,7 +76,8 @@ static struct upstream *take_idle(struct loop *loop, const struct exchange *exch
         struct upstream *upstream = *slot;
         if (upstream->run == exchange->run && upstream->port == exchange->port &&
             upstream->expires_ms > loop->now_ms && upstream->since_ms >= oldest_ms &&
-            strcmp(upstream->sandbox_id, exchange->sandbox_id) == 0) {
+            strcmp(upstream->sandbox_id, exchange->sandbox_id) == 0 &&
+            (exchange->is_replayable || !is_over(upstream))) {
             unlink_idle(loop, upstream);
             return upstream;
         }

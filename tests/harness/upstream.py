@@ -109,9 +109,10 @@ def data(connection, request, query):
 
 
 def events(connection, request, query):
-    connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+    connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
     for number in range(int(query.get("count", 1000000))):
-        connection.send(f"data: {number}\n\n")
+        event = f"data: {number}\n\n"
+        connection.send(f"{len(event):x}\r\n{event}\r\n")
         if is_over(connection):
             raise Gone
         time.sleep(float(query.get("pause", 0.05)))

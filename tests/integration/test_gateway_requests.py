@@ -274,7 +274,7 @@ def test_a_kept_connection_that_the_server_closed_is_replaced(preview):
     connection = preview.connection()
     for _ in range(30):
         assert preview.on(connection, path="/close").body == b"closing"
-        assert preview.on(connection, "POST", body=b"x").status == 200
+        assert preview.on(connection, "PUT").status == 200
     connection.close()
 
 

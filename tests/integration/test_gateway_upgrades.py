@@ -105,7 +105,8 @@ def test_many_idle_websockets(preview):
     before = preview.echo()["counts"]["open"]
     for ws in sockets:
         ws.sock.close()
-    wait_until(lambda: preview.echo()["counts"]["open"] <= before - 200, 20, "their connections end")
+    # Not all 200: asking takes a connection, and the gateway keeps some.
+    wait_until(lambda: preview.echo()["counts"]["open"] <= before - 190, 20, "their connections end")
 
 
 def test_a_websocket_to_a_server_that_is_killed_ends(preview, instance, client):
