@@ -55,13 +55,14 @@ static void read_name(int pid, char *name, size_t size)
 {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-    auto_fclose FILE *file = fopen(path, "re");
+    FILE *file = fopen(path, "re");
     if (!file) {
         return;
     }
     if (fgets(name, (int)size, file)) {
         name[strcspn(name, "\n")] = '\0';
     }
+    fclose(file);
 }
 
 static void match_socket(struct listeners *listeners, int pid, const char *link)

@@ -45,8 +45,8 @@ void watch_tell_entry(struct file_watch *watch, enum agent_change change,
 /* An entry appeared, with all that is in it. 0, or -1 with errno. */
 int watch_tell_created(struct file_watch *watch, struct watch_node *directory, const char *name,
                        bool is_directory);
-/* For watch_tree.on_entry (context: the struct file_watch): an entry of a directory that is new. Its creation may be told by an event, too, which
- * is dropped then. */
+/* For watch_tree.on_entry (context: the struct file_watch): an entry of a directory that is new. Its
+ * creation may be told by an event, too, which is dropped then. */
 void watch_tell_found(void *context, struct watch_node *directory, const char *name,
                       bool is_directory);
 

@@ -162,7 +162,7 @@ int privileges_make_user_namespace(unsigned base, unsigned count, struct error *
     if (pid < 0) {
         return error_set(err, ERR_ENGINE, errno, "make a user namespace");
     }
-    writing = close_fd(writing);
+    close_fd(take_fd(&writing));
     int fd = -1;
     if (read(reading, &problem, sizeof(problem)) != sizeof(problem) || problem) {
         error_set(err, ERR_HOST_UNSUPPORTED, problem, "make a user namespace");
