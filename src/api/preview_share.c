@@ -75,12 +75,13 @@ static json_t *probe(struct request *request, const struct store_preview *previe
                          "latency_ms");
     }
     json_t *how = json_pack("{s:s, s:i}", "type", "http", "port", preview->port);
-    app_probe(api->apps, &use, how, PROBE_TIMEOUT_MS, &http_status, &latency_ms, &err);
+    bool answers =
+        app_probe(api->apps, &use, how, PROBE_TIMEOUT_MS, &http_status, &latency_ms, &err) == 0;
     json_decref(how);
     sandbox_use_end(api->sandboxes, &use);
-    return json_pack("{s:s, s:o, s:o}", "status", process_status(err.code), "http_status",
-                     http_status ? json_integer(http_status) : json_null(), "latency_ms",
-                     err.code == ERR_NONE ? json_integer(latency_ms) : json_null());
+    return json_pack("{s:s, s:o, s:o}", "status", process_status(answers ? ERR_NONE : err.code),
+                     "http_status", http_status ? json_integer(http_status) : json_null(),
+                     "latency_ms", answers ? json_integer(latency_ms) : json_null());
 }
 
 void preview_status_handle(struct request *request)

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from harness import jobs
 from harness.expect import checked, expect_error
 from harness.served import serve
 
@@ -128,6 +129,15 @@ def test_status_asks_the_server(client, make_sandbox):
     sandbox.pause()
     status = checked(client.get(where))
     assert status["process"]["status"] == "sandbox_not_running" and status["sandbox"] == {"state": "paused"}
+
+
+def test_servers_on_the_ipv6_loopback_count(client, make_sandbox):
+    sandbox = make_sandbox()
+    jobs.start(sandbox, "exec python3 -m http.server --bind ::1 3000")
+    sandbox.output("until (: < /dev/tcp/::1/3000) 2>/dev/null; do sleep 0.05; done", timeout_seconds=30)
+    made = preview(client, sandbox, port=3000)
+    status = checked(client.get(f"{sandbox.path}/previews/{made['id']}/status"))
+    assert status["process"]["status"] == "ready" and status["process"]["http_status"] == 200
 
 
 def test_share_makes_tokens_until_they_are_revoked(client, served):
