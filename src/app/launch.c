@@ -130,6 +130,11 @@ static int start_job(struct apps *apps, const struct sandbox_use *use, json_t *p
     struct session started;
     int result = session_start(use->agent_socket, &start, &started, err);
     environment_free(environment);
+    if (result < 0 && err->code == ERR_NAME_TAKEN) {
+        error_set(err, ERR_CONFLICT, 0, "a process or service of the name '%s' runs",
+                  APP_SESSION_NAME);
+        return error_hint(err, "That is the name of the app's own process: end the other one.");
+    }
     return result;
 }
 

@@ -279,6 +279,16 @@ def test_starts_at_the_same_time_leave_one_app(plain):
     assert [job["id"] for job in jobs if job["status"] == "running"] == [status(plain)["process_id"]]
 
 
+def test_a_process_of_the_same_name_is_not_taken_for_the_app(make_sandbox):
+    sandbox = make_sandbox()
+    job = checked(sandbox.client.post(f"{sandbox.path}/processes", {"command": "sleep 1000", "name": "template"}), 201)
+    error = expect_error(start_reply(sandbox, start_command="sleep 1000"), 409, "CONFLICT")
+    assert "'template'" in error["message"]
+    assert status(sandbox)["status"] == "not_started"
+    checked(sandbox.client.delete(f"{sandbox.path}/processes/{job['data']['id']}"))
+    assert start(sandbox, start_command="sleep 1000")["status"] == "started"
+
+
 def test_a_start_ends_with_its_sandbox(make_sandbox):
     sandbox = make_sandbox()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
