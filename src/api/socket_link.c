@@ -18,6 +18,7 @@ enum {
     SILENCE_MAX_MS = 3 * PING_MS, /* two unanswered pings */
     STALL_MAX_MS = 30 * 1000,
     CLOSE_WAIT_MS = 2 * 1000, /* for the client's close frame */
+    CLOSE_STEP_MS = 250,
 };
 
 void socket_link_init(struct socket_link *link, struct request *request,
@@ -46,16 +47,38 @@ static void cut(struct socket_link *link, const char *why)
     setsockopt(link->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
+static int unread_bytes(const struct socket_link *link)
+{
+    int unread = 0;
+    return ioctl(link->fd, SIOCOUTQ, &unread) == 0 ? unread : 0;
+}
+
+static bool is_ending(const struct socket_link *link)
+{
+    struct pollfd ending = {.fd = link->ending_fd, .events = POLLIN};
+    return poll(&ending, 1, 0) == 1;
+}
+
+/* A client that still reads what came before the close frame is given the time for it: a connection that is
+ * closed with something left to receive takes back what was not read. */
 void socket_link_end(struct socket_link *link, int code, const char *reason)
 {
-    int64_t end_ms = clock_monotonic_ms() + CLOSE_WAIT_MS;
     struct websocket_message message = {.type = WEBSOCKET_TEXT};
+    int unread = unread_bytes(link);
+    int64_t moved_ms = clock_monotonic_ms();
     if (websocket_close(link->websocket, code, reason)) {
         return;
     }
-    while (message.type != WEBSOCKET_CLOSE) {
-        int64_t left_ms = end_ms - clock_monotonic_ms();
-        if (left_ms <= 0 || websocket_receive(link->websocket, left_ms, &message) != 1) {
+    while (websocket_receive(link->websocket, CLOSE_STEP_MS, &message) >= 0 &&
+           message.type != WEBSOCKET_CLOSE) {
+        int64_t now_ms = clock_monotonic_ms();
+        int still_unread = unread_bytes(link);
+        bool waits = still_unread > 0 && !is_ending(link);
+        if (still_unread != unread) {
+            moved_ms = now_ms;
+            unread = still_unread;
+        }
+        if (now_ms - moved_ms >= (waits ? STALL_MAX_MS : CLOSE_WAIT_MS)) {
             return;
         }
     }
@@ -128,12 +151,6 @@ static int look_around(struct socket_link *link, int64_t now_ms)
         return websocket_ping(link->websocket);
     }
     return 0;
-}
-
-static int unread_bytes(const struct socket_link *link)
-{
-    int unread = 0;
-    return ioctl(link->fd, SIOCOUTQ, &unread) == 0 ? unread : 0;
 }
 
 /* Does the client still take what is for it, however slowly? */
@@ -223,9 +240,9 @@ struct refusal {
 
 static void run_refusal(struct request *request, struct websocket *websocket, int fd)
 {
-    (void)fd;
     const struct refusal *refusal = request_state(request);
-    struct socket_link link = {.websocket = websocket};
+    struct socket_link link = {
+        .websocket = websocket, .fd = fd, .ending_fd = request_ending_fd(request)};
     socket_link_end(&link, refusal->code, refusal->reason);
 }
 

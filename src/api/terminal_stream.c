@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+
+enum { SEND_BUFFER_BYTES = 128 * 1024 };
 
 static const char subprotocol[] = "miosa-terminal-v1";
 
@@ -202,6 +205,9 @@ static int wait_and_send(struct viewer *viewer)
 static void run_viewer(struct request *request, struct websocket *websocket, int fd)
 {
     struct viewer *viewer = request_state(request);
+    /* What was printed and is on its way is what Ctrl-C seems to wait for. */
+    int buffer_bytes = SEND_BUFFER_BYTES;
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes));
     socket_link_init(&viewer->link, request, websocket, fd, &viewer->view);
     log_info("terminal.attached", "session=%s", viewer->session_id);
     FAULT_POINT("daemon.terminal.attached");

@@ -4,6 +4,7 @@ import pytest
 
 from harness.raw import RawConnection
 from harness.terminal import attach, open_terminal, terminal
+from harness.wait import wait_until
 
 
 def test_an_endless_printer_hurts_nobody(make_sandbox, neighbour):
@@ -99,3 +100,17 @@ def test_half_a_handshake_is_no_websocket(instance, client, make_sandbox, change
     with RawConnection(instance.port) as connection:
         connection.send(handshake)
         assert connection.reply().status in (400, 405, 426)
+
+
+def test_a_slow_reader_gets_everything_to_the_end(make_sandbox):
+    """What was printed last, and the exit, come after all that a client had not read yet."""
+    sandbox = make_sandbox()
+    access = open_terminal(sandbox, command="echo ready; read x; yes flood | head -n 30000; echo last; exit 5")
+    with attach(sandbox, access) as viewer:
+        viewer.until_raw(b"ready")
+        viewer.send("\r")
+        wait_until(lambda: sandbox.client.ok(sandbox.client.get(f"{sandbox.path}/terminals"))["data"][0]["exit_code"] == 5)
+        # Something that the service has yet to receive when it closes.
+        viewer.web.ping()
+        assert viewer.end() == (5, 1000)
+        assert viewer.raw.endswith(b"flood\r\nlast\r\n")
