@@ -17,8 +17,10 @@ static void put(struct writer *writer, const char *data, size_t length)
         writer->is_full = true;
         return;
     }
-    memcpy(writer->data + writer->length, data, length);
-    writer->length += length;
+    if (length > 0) {
+        memcpy(writer->data + writer->length, data, length);
+        writer->length += length;
+    }
 }
 
 static void put_string(struct writer *writer, const char *string)
