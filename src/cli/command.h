@@ -59,6 +59,7 @@ int command_create(const struct command *command, const struct arguments *argume
 int command_run(const struct command *command, const struct arguments *arguments);
 int command_exec(const struct command *command, const struct arguments *arguments);
 int command_ps(const struct command *command, const struct arguments *arguments);
+int command_events(const struct command *command, const struct arguments *arguments);
 int command_logs(const struct command *command, const struct arguments *arguments);
 int command_kill(const struct command *command, const struct arguments *arguments);
 int command_service(const struct command *command, const struct arguments *arguments);

@@ -60,6 +60,12 @@ static const struct option_spec ps_options[] = {
     END_OF_OPTIONS,
 };
 
+static const struct option_spec events_options[] = {
+    {'t', "types", "LIST", "only these types: comma-separated, * at the end stands for the rest"},
+    {0, "since-start", NULL, "begin at the oldest event that is kept, not now"},
+    END_OF_OPTIONS,
+};
+
 static const struct option_spec logs_options[] = {
     {'f', "follow", NULL, "go on until the job ends"},
     {'n', "lines", "COUNT", "begin with the last lines only (default 1000)"},
@@ -137,6 +143,14 @@ const struct command command_table[] = {
      "lines without a heading.\n"
      "\nExample:\n  atoll ps -a web\n",
      ps_options, 1, 1, 0, OPERAND_SANDBOX, NULL, command_ps},
+    {"events", "[SANDBOX]", "follow what happens to a sandbox, or to all of them",
+     "Goes on until the sandbox is destroyed, through restarts of the service, without missing or\n"
+     "repeating what is kept. With --json each event is one line.\n"
+     "\nExamples:\n"
+     "  atoll events web\n"
+     "  atoll events --types 'sandbox.exec.*' --json web\n"
+     "  atoll events --since-start\n",
+     events_options, 0, 1, 0, OPERAND_SANDBOX, NULL, command_events},
     {"logs", "SANDBOX [JOB]", "print what a job writes",
      "JOB is an id, a process id or a name; without one it is the latest job. Standard error goes\n"
      "to standard error. With -f a server that restarts is waited for, up to a minute.\n"
