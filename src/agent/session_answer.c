@@ -154,7 +154,7 @@ static void start(struct agent *agent, int fd, struct request *request, unsigned
     }
     struct session *session = session_new(agent, request);
     if (!session) {
-        refuse(agent, fd, ENOMEM, "start a session", NULL);
+        refuse(agent, fd, EAGAIN, "no memory or descriptor for a session", NULL);
         return;
     }
     session->started_ms = realtime_ms();

@@ -254,6 +254,7 @@ static void finish_run(struct session *session)
     session->timeout_at_ms = INT64_MAX;
     session_close(session, &session->input);
     backlog_clear(&session->input_backlog);
+    readers_continue_input(session);
     drain(session);
     bool again = wants_restart(session);
     if (again || session->kind == AGENT_SESSION_TERMINAL) {

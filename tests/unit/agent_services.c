@@ -46,6 +46,34 @@ static void script_without_interpreter_is_started_again(void)
     CHECK_TEXT(text, "argument\nargument\n");
 }
 
+static void input_goes_on_after_a_restart(void)
+{
+    static char bytes[600 * 1024];
+    struct outcome outcome;
+    struct session_start *request =
+        job_request("fed", "test -e fed-again || { echo > fed-again; read x < fed-go; "
+                           "kill -KILL $$; }; exec grep --line-buffered text");
+    request->restart = true;
+    request->open_stdin = true;
+    run_script("mkfifo fed-go", &outcome);
+    CHECK_INT(start_session(request), ERR_NONE);
+    struct agent_call *call = follow_session("fed");
+    REQUIRE(call);
+    /* More than the agent keeps for a command that does not read: the rest waits in the socket. */
+    memset(bytes, 'z', sizeof(bytes));
+    CHECK_INT(session_send_input(call, bytes, sizeof(bytes), &err), 0);
+    run_script("echo > fed-go", &outcome);
+    do {
+        run_script("sleep 0.01", &outcome);
+        REQUIRE(session_get(fixture()->socket_path, "fed", &session, &err) == 0);
+    } while (session.restarts == 0);
+    CHECK_INT(session_send_input(call, "\ntext\n", 6, &err), 0);
+    memset(&reading, 0, sizeof(reading));
+    CHECK(read_until(call, "text", &reading));
+    agent_call_free(call);
+    CHECK_INT(session_stop(fixture()->socket_path, "fed", 5000, true, &session, &err), 0);
+}
+
 static void stop_ends_one_that_waits(void)
 {
     struct session_start *request = job_request("waits", "exit 4");
@@ -149,6 +177,7 @@ static void odd_log_paths_do_no_harm(void)
 static const struct check_case cases[] = {
     {"a failed one is started again", failed_one_is_started_again},
     {"a script without interpreter is started again", script_without_interpreter_is_started_again},
+    {"input goes on after a restart", input_goes_on_after_a_restart},
     {"stop ends one that waits", stop_ends_one_that_waits},
     {"a stopped one is not started again", stopped_one_is_not_started_again},
     {"children of a failed run do not outlive it", children_of_a_failed_run_do_not_outlive_it},

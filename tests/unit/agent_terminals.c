@@ -180,7 +180,7 @@ static void deserted_terminal_ends(void)
     }
     agent_call_free(call);
     CHECK(wait_gone((pid_t)strtol(text, NULL, 10)));
-    while (session_state("deserted") == AGENT_SESSION_RUNNING) {
+    while (session_state("deserted") != 0) { /* ended, then forgotten */
         struct outcome outcome;
         run_script("sleep 0.01", &outcome);
     }
