@@ -87,13 +87,13 @@ int tickets_make(struct tickets *tickets, const char *tenant_id, const char *key
     int64_t all, of_tenant;
     pthread_mutex_lock(&tickets->mutex);
     sweep(tickets, tenant_id, &all, &of_tenant);
-    bool has_room = all < TICKETS_MAX && of_tenant < TICKETS_PER_TENANT;
-    if (has_room) {
+    if (all < TICKETS_MAX && of_tenant < TICKETS_PER_TENANT) {
         ticket->next = tickets->first;
         tickets->first = ticket;
+        ticket = NULL;
     }
     pthread_mutex_unlock(&tickets->mutex);
-    if (!has_room) {
+    if (ticket) {
         free(ticket);
         return error_set(err, ERR_RATE_LIMITED, 0, "too many tickets are waiting for their use");
     }

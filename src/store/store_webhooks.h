@@ -24,7 +24,7 @@ struct webhook {
     int64_t retry_count;
     int64_t failure_count; /* deliveries that failed for good since the last that did not */
     int64_t last_triggered_ms, last_status_code; /* 0: never */
-    int64_t seq; /* events up to this one have become deliveries */
+    int64_t seq;                                 /* events up to this one have become deliveries */
     int64_t created_ms, updated_ms;
 };
 
