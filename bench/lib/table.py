@@ -24,6 +24,10 @@ def _extras(row, stats):
         yield f"{row['mb_per_second']:.0f} MB/s"
     elif row.get("per_second", 0) > 0 and row.get("concurrency", 1) > 1 or row.get("scenario") == "get":
         yield f"{row['per_second']:.0f}/s"
+    if row.get("per_core_second"):
+        yield f"{row['per_core_second']:.0f}/s of a core"
+    if "kib_per_connection" in row:
+        yield f"{row['connections']} open, {row['kib_per_connection']:.1f} KiB each"
     if row.get("aim_ms"):
         yield _verdict(row["aim_ms"], stats["p50"], "ms")
 
@@ -76,5 +80,26 @@ def _ratio(rows, suffix):
                f"(aim ≥ 3: {'met' if factor >= 3 else 'MISSED'})")
 
 
+def _row(rows, name):
+    return next((row for row in rows if row["name"] == name), {})
+
+
+def _gateway(rows):
+    """The gateway beside other proxies: requests of a core, and what it adds to a request."""
+    busy = "32 connections"
+    ours = _row(rows, f"proxy: atoll, {busy}").get("per_core_second")
+    for peer in ("nginx", "haproxy"):
+        theirs = _row(rows, f"proxy: {peer}, {busy}").get("per_core_second")
+        if ours and theirs:
+            aim = f" (aim ≥ 1: {'met' if ours >= theirs else 'MISSED'})" if peer == "nginx" else ""
+            yield f"gateway: {ours / theirs:.2f} times the requests a core of {peer}{aim}"
+    direct = _row(rows, "proxy: no proxy, 1 connection").get("ms")
+    for name in ("atoll", "nginx", "haproxy"):
+        stats = _row(rows, f"proxy: {name}, 1 connection").get("ms")
+        if direct and stats:
+            added = ", ".join(f"{key} {(stats[key] - direct[key]) * 1000:.0f}" for key in ("p50", "p95", "p99"))
+            yield f"latency that {name} adds to a request, µs: {added}"
+
+
 def notes(rows):
-    return [*_ratio(rows, ""), *_ratio(rows, ", after 1 s idle"), *_steps(rows)]
+    return [*_ratio(rows, ""), *_ratio(rows, ", after 1 s idle"), *_steps(rows), *_gateway(rows)]
