@@ -1,5 +1,6 @@
 /* What agentclient makes of an agent that says arbitrary things. The first byte chooses the operation. */
 #include "agentclient/sessions.h"
+#include "agentclient/watch.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -124,12 +125,36 @@ static void read_session(bool follow, struct error *err)
     agent_call_free(call);
 }
 
+static void follow_files(struct error *err)
+{
+    static struct watch_change change;
+    struct agent_call *call = watch_start(socket_path, "/", true, err);
+    while (call && watch_next(call, -1, -1, &change, err) == 1) {
+        assert(change.path[0] == '/' && change.size >= -1);
+        assert(change.change != AGENT_CHANGE_RENAMED || change.target[0] == '/');
+    }
+    agent_call_free(call);
+}
+
+static void list_ports(struct error *err)
+{
+    struct listening_port *ports = NULL;
+    size_t count = 0;
+    if (agent_ports(socket_path, &ports, &count, err) == 0) {
+        for (size_t i = 0; i < count; i++) {
+            assert(ports[i].port > 0 && ports[i].port <= 65535 && ports[i].pid >= 0);
+            assert(ports[i].address[0]);
+        }
+        free(ports);
+    }
+}
+
 static void run_session(unsigned char choice, struct error *err)
 {
     static struct session session;
     struct session *sessions = NULL;
     size_t count = 0;
-    switch (choice % 5) {
+    switch (choice % 7) {
     case 0:
         read_session(false, err);
         break;
@@ -148,6 +173,12 @@ static void run_session(unsigned char choice, struct error *err)
             }
             free(sessions);
         }
+        break;
+    case 5:
+        follow_files(err);
+        break;
+    case 6:
+        list_ports(err);
         break;
     default:
         session_signal(socket_path, "a", 15, err);
