@@ -5,6 +5,7 @@ import secrets
 import pytest
 
 from harness.client import Sandbox
+from harness.sse import EventStream
 
 ROUNDS = 60
 
@@ -81,3 +82,26 @@ def test_removing_a_tree_that_is_swapped_meanwhile(sandbox, compiled, canary):
             )
             sandbox.client.delete(f"{sandbox.path}/fs", params={"path": "/workspace/t", "recursive": "true"})
     assert sandbox.output(f"cat {directory}/precious").strip() == secret
+
+
+def test_watching_a_tree_that_is_swapped_meanwhile(sandbox, compiled, canary):
+    """Directories and links to the root change places all the time: what the links lead to is never watched."""
+    directory, secret = canary
+    program = compiled(sandbox, "exchange")
+    sandbox.output("mkdir -p /workspace/t/d/e /tmp/other && ln -s / /workspace/link")
+    for _ in range(10):
+        with (
+            sandbox.stream([program, "/workspace/t/d", "/workspace/link"], timeout=120) as attack,
+            EventStream(sandbox.client, f"{sandbox.path}/files/watch?path=/workspace") as stream,
+        ):
+            attack.next("stdout")
+            stream.next("ready")
+            sandbox.output("touch /tmp/other/not-watched; mkdir /workspace/end")
+            for name, data in stream:
+                if name == "overflow":
+                    break
+                assert data["path"].startswith("/workspace/"), (name, data)
+                assert "not-watched" not in data["path"] and secret not in str(data)
+                if data["path"] == "/workspace/end":
+                    break
+        sandbox.output("rmdir /workspace/end")
