@@ -81,7 +81,7 @@ static bool wait_for_any(struct log_stream *stream)
         struct agent_call *call = stream->sources.all[i].call;
         polled[2 + i] = (struct pollfd){.fd = call ? agent_call_fd(call) : -1, .events = POLLIN};
     }
-    int ready = poll(polled, (nfds_t)(2 + stream->sources.count), KEEPALIVE_MS);
+    int ready = poll(polled, 2 + (nfds_t)stream->sources.count, KEEPALIVE_MS);
     return !(ready < 0 && errno != EINTR) && !(ready > 0 && polled[0].revents);
 }
 
