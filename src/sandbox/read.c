@@ -34,7 +34,9 @@ int sandbox_get(struct sandboxes *sandboxes, const struct principal *principal, 
 {
     struct sandbox *sandbox = registry_find(sandboxes, principal->tenant_id, id);
     if (sandbox) {
-        *ret_json = object_of(sandboxes, sandbox);
+        if (ret_json) {
+            *ret_json = object_of(sandboxes, sandbox);
+        }
         sandbox_unref(sandbox);
         return 0;
     }
@@ -42,7 +44,9 @@ int sandbox_get(struct sandboxes *sandboxes, const struct principal *principal, 
     if (find_destroyed(sandboxes, principal, id, &record, err) < 0) {
         return -1;
     }
-    *ret_json = sandbox_object(sandboxes, &record, NULL);
+    if (ret_json) {
+        *ret_json = sandbox_object(sandboxes, &record, NULL);
+    }
     sandbox_record_clear(&record);
     return 0;
 }
@@ -68,7 +72,9 @@ int sandbox_by_name(struct sandboxes *sandboxes, const struct principal *princip
     if (count == 0) {
         return error_set(err, ERR_NOT_FOUND, 0, "there is no sandbox named '%s'", wanted);
     }
-    *ret_json = object_of(sandboxes, found[0]);
+    if (ret_json) {
+        *ret_json = object_of(sandboxes, found[0]);
+    }
     sandbox_unref(found[0]);
     free(found);
     return 0;
