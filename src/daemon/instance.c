@@ -75,13 +75,22 @@ int instance_lock(const struct settings *settings, int *ret_fd, struct error *er
     return 0;
 }
 
-void instance_raise_limits(void)
+void instance_raise_limits(const struct settings *settings)
 {
+    /* Each client of the gateway has a server too; the rest is for the store, agents and watches. */
+    rlim_t wanted = (rlim_t)(2 * (settings->gateway_connections + settings->connections)) + 1024;
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit); /* what it is now is enough for a few hundred clients */
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
     }
+    if (limit.rlim_max < wanted) {
+        struct rlimit higher = {wanted, wanted};
+        if (setrlimit(RLIMIT_NOFILE, &higher) == 0) {
+            return;
+        }
+    }
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit); /* what it is now is enough for a few hundred clients */
 }
 
 char *instance_database(const struct settings *settings, char path[INSTANCE_PATH_SIZE])

@@ -19,7 +19,7 @@ int instance_drop_privileges(const struct settings *settings, struct error *err)
 int instance_lock(const struct settings *settings, int *ret_fd, struct error *err);
 
 /* Raises the limit of open descriptors as far as it may be raised. */
-void instance_raise_limits(void);
+void instance_raise_limits(const struct settings *settings);
 
 /* Path of the database. */
 char *instance_database(const struct settings *settings, char path[INSTANCE_PATH_SIZE]);

@@ -47,7 +47,7 @@ static int prepare(const struct settings *settings, struct service *service, str
     if (!service->catalogue) {
         return -1;
     }
-    instance_raise_limits();
+    instance_raise_limits(settings);
     return instance_drop_privileges(settings, err);
 }
 

@@ -135,24 +135,24 @@ static char *error_json(const struct error *err, const char *request_id)
 
 /* Says the error in the form that the client reads. */
 static void say_error(struct loop *loop, struct client *client, const struct error *err,
-                      bool as_page, struct answer *answer)
+                      bool as_page, struct answer answer)
 {
     char request_id[ID_SIZE], extra[160] = "";
     id_make("req_", request_id);
-    answer->status = status_of(err);
+    answer.status = status_of(err);
     auto_free char *body =
-        as_page ? answer_page(answer->status, err, request_id) : error_json(err, request_id);
-    answer->content_type = as_page ? "text/html; charset=utf-8" : "application/json";
-    answer->body = body ? body : "";
-    answer->body_length = strlen(answer->body);
+        as_page ? answer_page(answer.status, err, request_id) : error_json(err, request_id);
+    answer.content_type = as_page ? "text/html; charset=utf-8" : "application/json";
+    answer.body = body ? body : "";
+    answer.body_length = strlen(answer.body);
     snprintf(extra, sizeof(extra), "X-Request-Id: %s\r\n%s%s", request_id,
              error_retryable(err->code) ? "Retry-After: 2\r\n" : "",
              as_page ? "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
                      : "");
-    answer->extra = extra;
-    log_debug("gateway.error", "request=%s status=%d code=%s error=%s", request_id, answer->status,
+    answer.extra = extra;
+    log_debug("gateway.error", "request=%s status=%d code=%s error=%s", request_id, answer.status,
               error_api_code(err->code), err->message);
-    say(loop, client, answer);
+    say(loop, client, &answer);
 }
 
 /* --- before there is an exchange ------------------------------------------------------------- */
@@ -179,8 +179,7 @@ static struct answer answer_to(const struct head *head)
 void answer_error_to(struct loop *loop, struct client *client, const struct head *head,
                      const struct error *err)
 {
-    struct answer answer = answer_to(head);
-    say_error(loop, client, err, asks_for_page(head), &answer);
+    say_error(loop, client, err, asks_for_page(head), answer_to(head));
 }
 
 void answer_text(struct loop *loop, struct client *client, const struct head *head,
@@ -237,5 +236,5 @@ void answer_error(struct loop *loop, struct client *client, const struct error *
     };
     bool as_page = exchange->wants_html;
     drop_exchange(client);
-    say_error(loop, client, err, as_page, &answer);
+    say_error(loop, client, err, as_page, answer);
 }

@@ -16,27 +16,33 @@ static const char style[] =
     "code,pre{background:#2a2a2a}small{color:#999}}";
 
 struct words {
-    enum error_code code;
     const char *title;
     const char *more; /* HTML, behind the message */
-    bool reloads;     /* by itself: it may be fine in a moment */
+    enum error_code code;
+    bool reloads; /* by itself: it may be fine in a moment */
 };
 
 static const struct words all_words[] = {
-    {ERR_PORT_NOT_LISTENING, "No server is listening yet",
-     "<p>Start one inside the sandbox on this port, for example:</p>"
-     "<pre>python3 -m http.server PORT</pre>"
-     "<p>Both 127.0.0.1 and all addresses will do. This page tries again every two seconds.</p>",
-     true},
-    {ERR_NOT_RUNNING, "The sandbox is paused", "", false},
-    {ERR_STARTING, "The sandbox is starting", "<p>This page tries again every two seconds.</p>",
-     true},
-    {ERR_NOT_FOUND, "There is nothing here", "", false},
-    {ERR_PREVIEW_TOKEN, "This preview is private", "", false},
-    {ERR_PREVIEW_SCOPE, "This link is for looking only", "", false},
-    {ERR_UPSTREAM, "The server in the sandbox did not answer properly", "", false},
-    {ERR_UPSTREAM_TIMEOUT, "The server in the sandbox takes too long", "", false},
-    {ERR_NONE, "This did not work", "", false},
+    {.code = ERR_PORT_NOT_LISTENING,
+     .title = "No server is listening yet",
+     .more = "<p>Start one inside the sandbox on this port, for example:</p>"
+             "<pre>python3 -m http.server PORT</pre>"
+             "<p>Both 127.0.0.1 and all addresses will do. This page tries again every two "
+             "seconds.</p>",
+     .reloads = true},
+    {.code = ERR_NOT_RUNNING, .title = "The sandbox is paused", .more = ""},
+    {.code = ERR_STARTING,
+     .title = "The sandbox is starting",
+     .more = "<p>This page tries again every two seconds.</p>",
+     .reloads = true},
+    {.code = ERR_NOT_FOUND, .title = "There is nothing here", .more = ""},
+    {.code = ERR_PREVIEW_TOKEN, .title = "This preview is private", .more = ""},
+    {.code = ERR_PREVIEW_SCOPE, .title = "This link is for looking only", .more = ""},
+    {.code = ERR_UPSTREAM,
+     .title = "The server in the sandbox did not answer properly",
+     .more = ""},
+    {.code = ERR_UPSTREAM_TIMEOUT, .title = "The server in the sandbox takes too long", .more = ""},
+    {.code = ERR_NONE, .title = "This did not work", .more = ""},
 };
 
 static const struct words *words_for(enum error_code code)

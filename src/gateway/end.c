@@ -43,7 +43,7 @@ static int use_block(struct bytes *bytes, struct blocks *blocks)
         return -1;
     }
     size_t length = bytes_length(bytes);
-    if (length > 0) {
+    if (bytes->data && length > 0) {
         memcpy(block, bytes_start(bytes), length);
     }
     free(bytes->data);
@@ -54,7 +54,7 @@ static int use_block(struct bytes *bytes, struct blocks *blocks)
 static void compact(struct bytes *bytes)
 {
     size_t length = bytes_length(bytes);
-    if (bytes->start > 0) {
+    if (bytes->data && bytes->start > 0) {
         memmove(bytes->data, bytes_start(bytes), length);
         bytes->start = 0;
         bytes->end = (uint32_t)length;
@@ -83,7 +83,7 @@ static int reserve(struct bytes *bytes, struct blocks *blocks, size_t length)
         return -1;
     }
     struct bytes old = *bytes;
-    if (old.end > 0) {
+    if (old.data && old.end > 0) {
         memcpy(grown, old.data, old.end);
     }
     release(&old, blocks);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 enum { THREADS_MAX = 64, THREADS_BY_DEFAULT_MAX = 4 };
@@ -73,6 +74,17 @@ static int start(struct gateway *gateway, struct hostclient *host, struct error 
     return 0;
 }
 
+/* A client and its server take a descriptor each. */
+static void warn_of_limit(const struct settings *settings)
+{
+    struct rlimit limit;
+    int64_t needed = 2 * settings->gateway_connections + settings->connections;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && (int64_t)limit.rlim_cur < needed) {
+        log_warn("gateway.few_descriptors", "limit=%lld needed=%lld", (long long)limit.rlim_cur,
+                 (long long)needed);
+    }
+}
+
 struct gateway *gateway_start(const struct settings *settings, struct directory *directory,
                               struct hostclient *host, struct error *err)
 {
@@ -87,6 +99,7 @@ struct gateway *gateway_start(const struct settings *settings, struct directory 
     if (start(gateway, host, err)) {
         return gateway_stop(gateway, 0);
     }
+    warn_of_limit(settings);
     log_info("gateway.ready", "listen=%s tls=%s threads=%d", settings->gateway,
              settings->gateway_tls[0] ? settings->gateway_tls : "-", gateway->loop_count);
     return gateway;
@@ -119,13 +132,17 @@ struct gateway *gateway_stop(struct gateway *gateway, int64_t grace_ms)
 
 int gateway_port(const struct gateway *gateway)
 {
-    struct sockaddr_storage address = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in ipv4;
+        struct sockaddr_in6 ipv6;
+    } address = {0};
     socklen_t size = sizeof(address);
-    if (getsockname(gateway->shared.listen_fd, (struct sockaddr *)&address, &size) != 0) {
+    if (getsockname(gateway->shared.listen_fd, &address.any, &size) != 0) {
         return 0;
     }
-    return address.ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)&address)->sin6_port)
-                                         : ntohs(((const struct sockaddr_in *)&address)->sin_port);
+    return ntohs(address.any.sa_family == AF_INET6 ? address.ipv6.sin6_port
+                                                   : address.ipv4.sin_port);
 }
 
 static void add(struct gateway_counters *counters, const struct loop_counters *loop)

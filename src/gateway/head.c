@@ -57,7 +57,7 @@ static int add_field(struct head *head, const char *line, size_t length, struct 
 {
     const char *colon = memchr(line, ':', length);
     struct text name = {line, colon ? (size_t)(colon - line) : 0};
-    if (!is_token(name)) {
+    if (!colon || !is_token(name)) {
         return error_set(err, ERR_LENGTH, 0, "a header line has no proper name (or is folded)");
     }
     struct text value = {colon + 1, length - name.length - 1};

@@ -90,6 +90,6 @@ struct loop *loop_free(struct loop *loop);
 int loop_add(struct loop *loop, struct end *end);
 
 /* Takes a finished job (the connector's callback). */
-void loop_take_job(void *loop, struct job *job);
+void loop_take_job(void *owner, struct job *job);
 
 #endif
