@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 
 enum {
-    LIVE_MAX = 1000,    /* sessions that have not ended, whatever the daemon's limit */
     READERS_MAX = 2048, /* connections that read or wait for a stop */
 };
 
@@ -127,7 +126,10 @@ static int check_start(const struct agent *agent, const struct request *request,
         }
     }
     *ret_problem = "too many sessions";
-    return running >= request->limit || agent->sessions.live_count >= LIVE_MAX ? EDQUOT : 0;
+    if (running >= request->limit) {
+        return EDQUOT;
+    }
+    return agent->sessions.live_count >= AGENT_SESSIONS_LIVE_MAX ? EUSERS : 0;
 }
 
 /* A new one of that name stands for it. */

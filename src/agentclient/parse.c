@@ -57,6 +57,14 @@ static void get_message(const struct call_frame *frame, char *text, size_t size)
     call_sanitize(text, false);
 }
 
+/* For limits that no setting raises. */
+static const char no_room_hint[] = "End some of the sandbox's processes and terminals.";
+
+static enum error_code limit_code(enum call_subject subject)
+{
+    return subject == CALL_TERMINAL ? ERR_TERMINAL_LIMIT : ERR_JOB_LIMIT;
+}
+
 static int start_error(const char *stage, int errnum, const char *message, struct error *err)
 {
     if (strcmp(stage, "fork") == 0 && errnum == EAGAIN) {
@@ -81,9 +89,11 @@ static int start_error(const char *stage, int errnum, const char *message, struc
         return -1;
     }
     if (strcmp(stage, "pty") == 0) {
-        return errnum == ENOSPC
-                   ? error_set(err, ERR_TERMINAL_LIMIT, 0, "the sandbox has no terminal left")
-                   : error_set(err, ERR_HOST_UNSUPPORTED, errnum, "open a terminal");
+        if (errnum != ENOSPC) {
+            return error_set(err, ERR_HOST_UNSUPPORTED, errnum, "open a terminal");
+        }
+        error_set(err, ERR_TERMINAL_LIMIT, 0, "the sandbox has no pseudo-terminal left");
+        return error_hint(err, no_room_hint);
     }
     error_set(err, ERR_COMMAND_START, errnum, "start '%s'", message);
     snprintf(err->field, sizeof(err->field), "command");
@@ -108,9 +118,13 @@ static bool session_error(enum call_subject subject, int errnum, const char *mes
         snprintf(err->field, sizeof(err->field), "name");
         return true;
     case EDQUOT:
-        error_set(err, subject == CALL_TERMINAL ? ERR_TERMINAL_LIMIT : ERR_JOB_LIMIT, 0,
-                  subject == CALL_TERMINAL ? "too many terminals at once"
-                                           : "too many jobs at once");
+        error_set(err, limit_code(subject), 0, "too many at once");
+        return true;
+    case EUSERS:
+        error_set(err, limit_code(subject), 0,
+                  "%d processes, services and terminals run in this sandbox already",
+                  AGENT_SESSIONS_LIVE_MAX);
+        error_hint(err, no_room_hint);
         return true;
     default:
         return false;

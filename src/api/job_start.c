@@ -25,7 +25,7 @@ static void show_command(const struct exec_request *parsed, char text[AGENT_PATH
 
 static void name_the_limit(const struct api *api, const char *name, struct error *err)
 {
-    if (err->code == ERR_JOB_LIMIT) {
+    if (err->code == ERR_JOB_LIMIT && !err->hint[0]) {
         error_set(err, ERR_JOB_LIMIT, 0, "%lld processes and services run in this sandbox already",
                   (long long)api->settings->max_jobs);
     } else if (err->code == ERR_NAME_TAKEN && name) {

@@ -59,7 +59,7 @@ enum agent_operation {
                                [USER], [TIMEOUT_MS], [OPEN_STDIN], [ROWS, COLS], [RESTART], [LOG_PATH],
                                [PID_PATH], [DETACH_MS], [LIMIT: running sessions of its kind] → DONE {the session's
                                fields}. EEXIST: the id, or a running session of that kind has the NAME;
-                               EDQUOT: LIMIT reached. Ids of ended sessions with that NAME are forgotten. */
+                               EDQUOT: LIMIT reached; EUSERS: SESSIONS_LIVE_MAX reached. Ids of ended sessions with that NAME are forgotten. */
     AGENT_OP_SESSION_LIST,  /* [SESSION_KIND] → SESSION*, DONE. Oldest first, ended ones included. */
     AGENT_OP_SESSION_GET,   /* SESSION_ID → DONE {the session's fields} */
     AGENT_OP_SESSION_READ,  /* SESSION_ID, [POSITION: output behind it; absent: all that is kept],
@@ -187,6 +187,7 @@ enum {
     AGENT_ENV_MAX = 4096,         /* ENV fields */
     AGENT_SESSION_ID_SIZE = 64,   /* with its NUL */
     AGENT_NAME_SIZE = 128,        /* with its NUL */
+    AGENT_SESSIONS_LIVE_MAX = 1000, /* sessions that have not ended, of all kinds */
     AGENT_SESSIONS_ENDED_MAX = 200, /* ended sessions that are remembered, the oldest goes first */
     AGENT_SPOOL_MAX_BYTES = 10 * 1024 * 1024, /* kept output of a job */
     AGENT_ENDED_OUTPUT_MAX_BYTES = 100 * 1024 * 1024, /* of all ended sessions together: the oldest goes */

@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
-enum { DEVPTS_GROUP = 5, TERMINALS_MAX = 256 };
+enum { DEVPTS_GROUP = 5, TERMINALS_MAX = 256 /* the most that max_terminals may be */ };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
