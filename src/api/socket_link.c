@@ -230,34 +230,3 @@ void socket_link_touch(struct socket_link *link)
         sandbox_touch(link->api->sandboxes, link->sandbox_id);
     }
 }
-
-/* --- refusals --- */
-
-struct refusal {
-    int code;
-    char reason[124];
-};
-
-static void run_refusal(struct request *request, struct websocket *websocket, int fd)
-{
-    const struct refusal *refusal = request_state(request);
-    struct socket_link link = {
-        .websocket = websocket, .fd = fd, .ending_fd = request_ending_fd(request)};
-    socket_link_end(&link, refusal->code, refusal->reason);
-}
-
-void socket_refuse(struct request *request, const char *subprotocol, int code, const char *reason)
-{
-    struct refusal *refusal = calloc(1, sizeof(*refusal));
-    if (!refusal) {
-        struct error err = {0};
-        error_set(&err, ERR_INTERNAL, ENOMEM, "refuse a WebSocket");
-        respond_error(request, &err);
-        return;
-    }
-    refusal->code = code;
-    snprintf(refusal->reason, sizeof(refusal->reason), "%s", reason);
-    log_info("socket.refused", "code=%d reason=%s", code, reason);
-    request_set_state(request, refusal, free);
-    respond_websocket(request, subprotocol, run_refusal);
-}

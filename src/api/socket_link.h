@@ -10,15 +10,13 @@
 
 #include <poll.h>
 
-/* Close codes of the contract, beside those of RFC 6455. */
+/* Close codes of the contract, beside those of RFC 6455; refused credentials have theirs in http/upgrade.h. */
 enum socket_close {
     SOCKET_CLOSE_NORMAL = 1000,
     SOCKET_CLOSE_FAILED = 1011,
     SOCKET_CLOSE_RESTART = 1012,
     SOCKET_CLOSE_BUSY = 1013,
     SOCKET_CLOSE_BAD_PORT = 4000,
-    SOCKET_CLOSE_AUTH = 4001,
-    SOCKET_CLOSE_FORBIDDEN = 4003,
     SOCKET_CLOSE_NOT_FOUND = 4004,
     SOCKET_CLOSE_REFUSED = 4005,
     SOCKET_CLOSE_TIMEOUT = 4006,
@@ -70,8 +68,5 @@ void socket_link_end_failed(struct socket_link *link, const struct error *err);
 
 /* The close code that an error means. */
 int socket_close_code(const struct error *err);
-
-/* Accepts the handshake and closes at once, for an error that a WebSocket client would not see otherwise. */
-void socket_refuse(struct request *request, const char *subprotocol, int code, const char *reason);
 
 #endif

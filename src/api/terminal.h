@@ -25,11 +25,13 @@ int terminal_failed(struct sandboxes *sandboxes, const struct sandbox_use *use, 
 int terminal_end(const char *agent_socket, const char *session_id, struct error *err);
 
 /* GET …/terminal/stream (terminal_stream.c). */
+extern const char terminal_subprotocol[];
 int terminal_stream_authenticate(const struct request *request, struct principal *ret_principal,
                                  struct error *err);
 void terminal_stream_handle(struct request *request);
 
 /* GET …/tunnel/{port} (tunnel.c). */
+extern const char tunnel_subprotocol[];
 void tunnel_handle(struct request *request);
 
 #endif

@@ -17,7 +17,7 @@
 
 enum { SEND_BUFFER_BYTES = 128 * 1024 };
 
-static const char subprotocol[] = "miosa-terminal-v1";
+const char terminal_subprotocol[] = "miosa-terminal-v1";
 
 struct viewer {
     struct socket_link link;
@@ -294,9 +294,10 @@ void terminal_stream_handle(struct request *request)
         respond_error(request, usable ? &not_a_socket : &err);
     } else if (usable && (viewer = viewer_open(request, &use, &err))) {
         request_set_state(request, viewer, viewer_free);
-        respond_websocket(request, subprotocol, run_viewer);
+        respond_websocket(request, terminal_subprotocol, run_viewer);
     } else {
-        socket_refuse(request, subprotocol, socket_close_code(&err), err.message);
+        respond_websocket_close(request, terminal_subprotocol, socket_close_code(&err),
+                                err.message);
     }
     if (usable) {
         sandbox_use_end(sandboxes, &use);

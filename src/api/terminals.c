@@ -68,6 +68,11 @@ static int start_session(struct request *request, struct terminal_request *wante
         .open_stdin = true,
     };
     if (session_start(use->agent_socket, &start, ret_session, err)) {
+        if (err->code == ERR_TERMINAL_LIMIT && !err->hint[0]) {
+            return error_set(err, ERR_TERMINAL_LIMIT, 0,
+                             "%lld terminals run in this sandbox already",
+                             (long long)settings->max_terminals);
+        }
         return failed(request, use, err);
     }
     FAULT_POINT("daemon.terminal.started");
@@ -226,6 +231,7 @@ const struct route api_terminal_routes[] = {
      .pattern = TERMINAL "/stream",
      .scope = SCOPE_SANDBOXES_EXEC,
      .authenticate = terminal_stream_authenticate,
+     .subprotocol = terminal_subprotocol,
      .handler = terminal_stream_handle},
     {.method = "POST",
      .pattern = TERMINAL "/{session_id}/token",
@@ -238,6 +244,7 @@ const struct route api_terminal_routes[] = {
     {.method = "GET",
      .pattern = "/sandboxes/{id}/tunnel/{port}",
      .scope = SCOPE_SANDBOXES_EXEC,
+     .subprotocol = tunnel_subprotocol,
      .handler = tunnel_handle},
     {0},
 };

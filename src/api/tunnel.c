@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static const char subprotocol[] = "miosa-tunnel-v1";
+const char tunnel_subprotocol[] = "miosa-tunnel-v1";
 
 enum { CONNECT_MAX_MS = 10 * 1000 };
 
@@ -252,12 +252,13 @@ static void open_tunnel(struct request *request, const struct sandbox_use *use)
     struct tunnel *tunnel = port ? tunnel_new(request, use, port) : NULL;
     if (tunnel) {
         request_set_state(request, tunnel, tunnel_free);
-        respond_websocket(request, subprotocol, run_tunnel);
+        respond_websocket(request, tunnel_subprotocol, run_tunnel);
     } else if (port) {
-        socket_refuse(request, subprotocol, SOCKET_CLOSE_FAILED, "the tunnel cannot be opened");
+        respond_websocket_close(request, tunnel_subprotocol, SOCKET_CLOSE_FAILED,
+                                "the tunnel cannot be opened");
     } else {
-        socket_refuse(request, subprotocol, SOCKET_CLOSE_BAD_PORT,
-                      "the port must be a number from 1 to 65535");
+        respond_websocket_close(request, tunnel_subprotocol, SOCKET_CLOSE_BAD_PORT,
+                                "the port must be a number from 1 to 65535");
     }
 }
 
@@ -273,7 +274,7 @@ void tunnel_handle(struct request *request)
     } else if (usable) {
         open_tunnel(request, &use);
     } else {
-        socket_refuse(request, subprotocol, socket_close_code(&err), err.message);
+        respond_websocket_close(request, tunnel_subprotocol, socket_close_code(&err), err.message);
     }
     if (usable) {
         sandbox_use_end(sandboxes, &use);

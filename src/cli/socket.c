@@ -24,7 +24,11 @@ struct websocket *client_websocket(const struct client *client, const char *path
 int socket_close_error(const struct websocket_message *close, struct error *err)
 {
     enum error_code code = ERR_INTERNAL;
-    if (close->close_code == 4004) {
+    if (close->close_code == 4001) {
+        code = ERR_INVALID_TOKEN;
+    } else if (close->close_code == 4003) {
+        code = ERR_SCOPE;
+    } else if (close->close_code == 4004) {
         code = ERR_NOT_FOUND;
     } else if (close->close_code == 4009) {
         code = ERR_NOT_RUNNING;

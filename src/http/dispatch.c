@@ -129,7 +129,9 @@ static void run_handler(struct request *request)
             return;
         }
     }
-    answer_failure(request);
+    if (!upgrade_refuse(request, err)) {
+        answer_failure(request);
+    }
 }
 
 static enum MHD_Result take_end(struct request *request)

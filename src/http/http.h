@@ -51,6 +51,10 @@ struct route {
     int (*authenticate)(const struct request *request, struct principal *ret_principal,
                         struct error *err);
 
+    /* Of a route that is a WebSocket, otherwise NULL: whoever comes with a handshake and a credential that does not do
+     * is told by a close code, since browsers do not show HTTP's status (http/upgrade.h). */
+    const char *subprotocol;
+
     /* BODY_STREAM only. begin runs before any of the body is read: refuse early by returning -1. data
      * runs for each piece; -1 ends the request with err. handler runs after the last piece. */
     int (*body_begin)(struct request *request, struct error *err);

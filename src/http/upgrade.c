@@ -4,10 +4,13 @@
 #include "base/log.h"
 #include "http/request.h"
 
-#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+
+enum { CLOSE_WAIT_MS = 2 * 1000 }; /* for the client's close frame */
 
 /* Is word one of the header's comma-separated values, whatever its case? */
 static bool has_word(const char *header, const char *word)
@@ -24,15 +27,20 @@ static bool has_word(const char *header, const char *word)
     return false;
 }
 
-int upgrade_check(struct request *request, struct error *err)
+static bool is_handshake(const struct request *request)
 {
     char accept[WEBSOCKET_ACCEPT_SIZE];
     const char *version = request_header(request, "Sec-WebSocket-Version");
     const char *key = request_header(request, "Sec-WebSocket-Key");
-    if (strcmp(request->method, "GET") == 0 && request->is_http_1_1 &&
-        has_word(request_header(request, "Upgrade"), "websocket") &&
-        has_word(request_header(request, "Connection"), "upgrade") && version &&
-        strcmp(version, "13") == 0 && key && websocket_accept_key(key, accept)) {
+    return strcmp(request->method, "GET") == 0 && request->is_http_1_1 &&
+           has_word(request_header(request, "Upgrade"), "websocket") &&
+           has_word(request_header(request, "Connection"), "upgrade") && version &&
+           strcmp(version, "13") == 0 && key && websocket_accept_key(key, accept);
+}
+
+int upgrade_check(struct request *request, struct error *err)
+{
+    if (is_handshake(request)) {
         return 0;
     }
     respond_header(request, "Upgrade", "websocket");
@@ -76,4 +84,60 @@ void respond_websocket(struct request *request, const char *subprotocol,
     request->answered_us = clock_monotonic_us();
     respond_queue(request, MHD_HTTP_SWITCHING_PROTOCOLS,
                   MHD_create_response_for_upgrade(run_session, NULL));
+}
+
+/* --- refusals --- */
+
+struct refusal {
+    int code;
+    char reason[124];
+};
+
+/* Whatever the client sends meanwhile, the time for it does not begin anew. */
+static void run_refusal(struct request *request, struct websocket *websocket, int fd)
+{
+    (void)fd;
+    const struct refusal *refusal = request_state(request);
+    struct websocket_message message = {.type = WEBSOCKET_TEXT};
+    int64_t end_ms = clock_monotonic_ms() + CLOSE_WAIT_MS, left_ms = CLOSE_WAIT_MS;
+    if (websocket_close(websocket, refusal->code, refusal->reason)) {
+        return;
+    }
+    while (left_ms > 0 && websocket_receive(websocket, left_ms, &message) >= 0 &&
+           message.type != WEBSOCKET_CLOSE) {
+        left_ms = end_ms - clock_monotonic_ms();
+    }
+}
+
+void respond_websocket_close(struct request *request, const char *subprotocol, int code,
+                             const char *reason)
+{
+    struct refusal *refusal = calloc(1, sizeof(*refusal));
+    if (!refusal) {
+        struct error err = {0};
+        error_set(&err, ERR_INTERNAL, ENOMEM, "refuse a WebSocket");
+        respond_error(request, &err);
+        return;
+    }
+    refusal->code = code;
+    snprintf(refusal->reason, sizeof(refusal->reason), "%s", reason);
+    log_info("socket.refused", "code=%d reason=%s", code, reason);
+    request_set_state(request, refusal, free);
+    respond_websocket(request, subprotocol, run_refusal);
+}
+
+bool upgrade_refuse(struct request *request, const struct error *err)
+{
+    const struct route *route = request->match.route;
+    int status = error_http_status(err->code);
+    if (!route || !route->subprotocol || (status != 401 && status != 403) ||
+        !is_handshake(request)) {
+        return false;
+    }
+    log_warn("http.error", "status=%d code=%s field=%s error=%s", status, error_api_code(err->code),
+             err->field, err->message);
+    respond_websocket_close(request, route->subprotocol,
+                            status == 401 ? UPGRADE_CLOSE_AUTH : UPGRADE_CLOSE_FORBIDDEN,
+                            err->message);
+    return true;
 }

@@ -15,4 +15,15 @@ int upgrade_check(struct request *request, struct error *err);
 void respond_websocket(struct request *request, const char *subprotocol,
                        void (*run)(struct request *request, struct websocket *websocket, int fd));
 
+/* Accepts the handshake (upgrade_check) and closes with code and a short reason, for what a WebSocket client would
+ * not see otherwise. The client has two seconds to answer. */
+void respond_websocket_close(struct request *request, const char *subprotocol, int code,
+                             const char *reason);
+
+enum upgrade_refusal { UPGRADE_CLOSE_AUTH = 4001, UPGRADE_CLOSE_FORBIDDEN = 4003 };
+
+/* Tells a refused credential (401, 403) by close code to who would speak to route.subprotocol. false: it is no such
+ * request or error, and not answered. */
+bool upgrade_refuse(struct request *request, const struct error *err);
+
 #endif

@@ -1,5 +1,8 @@
 """Terminals that print or take without end, and clients that do not read: others are not hurt."""
 
+import contextlib
+import re
+
 import pytest
 
 from harness.raw import RawConnection
@@ -100,6 +103,36 @@ def test_half_a_handshake_is_no_websocket(instance, client, make_sandbox, change
     with RawConnection(instance.port) as connection:
         connection.send(handshake)
         assert connection.reply().status in (400, 405, 426)
+
+
+@pytest.mark.parametrize("noise", [b"\x89\x80\0\0\0\0", b"\x82\xfe\xff\xff\0\0\0\0" + b"x" * 65535, b""])
+def test_who_was_refused_cannot_hold_on(instance, client, anonymous_client, make_sandbox, noise):
+    """A refused credential is told by a close code; whatever the client sends then, or not, is the end near."""
+    sandbox = make_sandbox()
+    before = failures(anonymous_client)
+    handshake = HANDSHAKE.format(path=f"/api/v1{sandbox.path}/tunnel/80", key="msk_live_wrong")
+    with RawConnection(instance.port) as connection:
+        connection.send(handshake)
+        assert connection.reply().status == 101
+        with pytest.raises(ConnectionError) if noise else contextlib.nullcontext():
+            while noise:
+                connection.send(noise)
+        assert noise or connection.closed()
+        assert noise or b"\x0f\xa1" in connection.pending  # 4001
+    assert failures(anonymous_client) == before + 1
+
+
+@pytest.mark.parametrize("part", ["Upgrade: websocket\r\n", "Sec-WebSocket-Version: 13\r\n"])
+def test_half_a_handshake_with_a_wrong_key_is_http(instance, make_sandbox, part):
+    handshake = HANDSHAKE.format(path=f"/api/v1{make_sandbox().path}/tunnel/80", key="msk_live_wrong").replace(part, "")
+    with RawConnection(instance.port) as connection:
+        connection.send(handshake)
+        assert connection.reply().status == 401
+
+
+def failures(client):
+    (line,) = re.findall(r"^atoll_http_auth_failed_total (\d+)$", client.get("/metrics").text, re.MULTILINE)
+    return int(line)
 
 
 def test_a_slow_reader_gets_everything_to_the_end(make_sandbox):

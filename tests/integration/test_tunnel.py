@@ -3,10 +3,9 @@
 import os
 
 import pytest
-import websocket
 
-from harness.expect import expect_error
-from harness.terminal import Closed, Socket, tunnel
+from harness.expect import checked, expect_error
+from harness.terminal import TUNNEL, Closed, Socket, tunnel
 from harness.wait import wait_until
 
 ECHO = """
@@ -125,14 +124,19 @@ def test_ends_of_the_sandbox_are_told(make_sandbox):
         assert socket.closed().code == 4004
 
 
-def test_who_may(shared_sandbox, other_client):
+def test_who_may(shared_sandbox, client, anonymous_client, other_client):
     url = shared_sandbox.client.url.replace("http://", "ws://") + f"/api/v1{shared_sandbox.path}/tunnel/7000"
-    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
-        Socket(url)
-    assert refused.value.status_code == 401
+    for key in (None, "msk_live_wrong"):
+        with Socket(url, TUNNEL, key=key) as refused:
+            assert refused.closed().code == 4001
+            assert refused.web.getsubprotocol() == TUNNEL
+    reader = checked(client.post("/api-keys", {"name": "reader", "scopes": ["sandboxes:read"]}), 201)["data"]["key"]
+    with Socket(url, key=reader) as refused:
+        assert refused.closed().code == 4003
     with Socket(url, key=other_client.key) as foreign:
         assert foreign.closed().code == 4004
     expect_error(shared_sandbox.client.get(f"{shared_sandbox.path}/tunnel/7000"), 426, "UPGRADE_REQUIRED")
+    expect_error(anonymous_client.get(f"{shared_sandbox.path}/tunnel/7000"), 401, "invalid_token")
 
 
 def test_a_client_that_vanishes_frees_the_connection_inside(echo):
