@@ -21,7 +21,8 @@ def served(fresh_instance):
 
 
 def begin_upload(preview, connection):
-    connection.send(preview.head("/echo", "POST", "Content-Length: 50000000"))
+    connection.send(preview.head("/echo", "POST", "Content-Length: 50000000", "Expect: 100-continue"))
+    assert connection.reply().status == 100  # the gateway has a connection to the server
     connection.send(b"x" * 1_000_000)
 
 
