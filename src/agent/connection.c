@@ -65,9 +65,8 @@ static void submit_file_operation(struct agent *agent, int fd, unsigned char *he
         return;
     }
     *job = (struct job){.fd = fd, .head = head, .request = *request};
-    int errnum = request->operation == AGENT_OP_FILE_WATCH
-                     ? file_watch_submit(job)
-                     : workers_submit(&agent->workers, job);
+    int errnum = request->operation == AGENT_OP_FILE_WATCH ? file_watch_submit(job)
+                                                           : workers_submit(&agent->workers, job);
     if (errnum != 0) {
         job->fd = -1;
         job_free(job);

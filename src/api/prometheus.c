@@ -41,8 +41,8 @@ static int write_http(struct buffer *page, const struct http_counters *http)
                      http->requests_total);
     failed |= number(page, "counter", "atoll_http_rate_limited_total", "Requests refused with 429.",
                      http->rate_limited_total);
-    failed |= number(page, "counter", "atoll_http_auth_failed_total", "Requests refused for their credential.",
-                     http->auth_failed_total);
+    failed |= number(page, "counter", "atoll_http_auth_failed_total",
+                     "Requests refused for their credential.", http->auth_failed_total);
     failed |=
         number(page, "gauge", "atoll_http_connections", "Open connections.", http->connections);
     failed |=

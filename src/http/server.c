@@ -3,8 +3,8 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/listen.h"
+#include "base/log.h"
 #include "http/tickets.h"
 
 #include <errno.h>

@@ -56,8 +56,8 @@ bool fixture_start(struct fixture *fixture)
     snprintf(path, sizeof(path), "%s/atoll.db", fixture->directory);
     fixture->store = store_open(path, &fixture->err);
     fixture->sandboxes = fixture->store
-                             ? sandboxes_open(&fixture->settings, fixture->store, NULL, fixture->host,
-                                              fixture->catalogue, &fixture->err)
+                             ? sandboxes_open(&fixture->settings, fixture->store, NULL,
+                                              fixture->host, fixture->catalogue, &fixture->err)
                              : NULL;
     return fixture->sandboxes != NULL;
 }
