@@ -42,6 +42,7 @@ extern const struct route api_watch_routes[]; /* and ports */
 extern const struct route api_template_routes[];
 extern const struct route api_preview_routes[];
 extern const struct route api_preview_token_routes[];
+extern const struct route api_preview_domain_routes[];
 extern const struct route api_deployment_routes[];
 extern const struct route api_domain_routes[];
 extern const struct route api_event_routes[];

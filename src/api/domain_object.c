@@ -1,5 +1,6 @@
 #include "api/domain_object.h"
 
+#include "api/domain_fields.h"
 #include "api/preview_fields.h"
 #include "base/urls.h"
 #include "gateway/deployments.h"
@@ -32,16 +33,15 @@ json_t *domain_object(struct api *api, const struct store_domain *domain)
 {
     char url[URL_SIZE], file[DOMAIN_FILE_SIZE];
     bool verified = domain->verified_ms != 0;
-    return json_pack(
-        "{s:s, s:s, s:s, s:b, s:o, s:s, s:s, s:o, s:{s:s, s:s}, s:{s:s, s:o}, s:o, s:o, s:o}", "id",
-        domain->id, "hostname", domain->hostname, "status", verified ? "verified" : "pending_dns",
-        "verified", verified, "deployment_id",
-        domain->deployment_id[0] ? json_string(domain->deployment_id) : json_null(),
-        "redirect_policy", domain->redirect_policy, "url",
-        url_of_domain(api->settings, 0, domain->hostname, url), "dns_records",
-        dns_records(api, domain), "http_challenge", "url", domain_file_url(domain, file), "content",
-        domain->token, "tls", "status", domain->pem ? "certificate" : "none", "expires_at",
-        time_member(domain->certificate_expires_ms), "verified_at",
-        time_member(domain->verified_ms), "created_at", time_member(domain->created_ms),
-        "updated_at", time_member(domain->updated_ms));
+    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:s, s:s, s:o, s:{s:s, s:s}, s:o, s:o, s:o, s:o}",
+                     "id", domain->id, "hostname", domain->hostname, "status",
+                     verified ? "verified" : "pending_dns", "verified", verified, "deployment_id",
+                     domain->deployment_id[0] ? json_string(domain->deployment_id) : json_null(),
+                     "redirect_policy", domain->redirect_policy, "url",
+                     url_of_domain(api->settings, 0, domain->hostname, url), "dns_records",
+                     dns_records(api, domain), "http_challenge", "url",
+                     domain_file_url(domain, file), "content", domain->token, "tls",
+                     domain_tls(domain), "verified_at", time_member(domain->verified_ms),
+                     "created_at", time_member(domain->created_ms), "updated_at",
+                     time_member(domain->updated_ms));
 }

@@ -3,30 +3,16 @@
 
 #include "api/body_fields.h"
 #include "api/body_known.h"
+#include "api/domain_fields.h"
 #include "api/domain_object.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "gateway/certificate.h"
 #include "gateway/deployments.h"
 #include "gateway/domain_verify.h"
 #include "gateway/domains.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Lower case, without the dot of the root. */
-static void normalise(const char *text, char hostname[HOSTNAME_SIZE])
-{
-    size_t length = 0;
-    for (; text[length] && length + 1 < HOSTNAME_SIZE; length++) {
-        hostname[length] = (char)tolower((unsigned char)text[length]);
-    }
-    if (length > 1 && hostname[length - 1] == '.') {
-        length--;
-    }
-    hostname[length] = '\0';
-}
 
 static int take_hostname(struct request *request, char hostname[HOSTNAME_SIZE], struct error *err)
 {
@@ -37,11 +23,7 @@ static int take_hostname(struct request *request, char hostname[HOSTNAME_SIZE], 
     if (!text) {
         return error_set_field(err, ERR_MISSING_PARAM, "hostname", "hostname is missing");
     }
-    if (strlen(text) >= HOSTNAME_SIZE) {
-        return error_set_field(err, ERR_VALIDATION, "hostname", "hostname is too long");
-    }
-    normalise(text, hostname);
-    return domain_check_hostname(api_of(request)->settings, "hostname", hostname, err);
+    return hostname_check(api_of(request)->settings, "hostname", text, hostname, err);
 }
 
 static int take_deployment(struct request *request, struct store_domain *domain, struct error *err)
@@ -83,37 +65,11 @@ static int take_redirect_policy(struct request *request, struct store_domain *do
     return 0;
 }
 
-static int take_certificate(struct request *request, struct store_domain *domain, struct error *err)
-{
-    const char *chain, *key;
-    char *pem;
-    json_t *body = request_json(request);
-    if (body_string(body, "certificate", &chain, err) < 0 ||
-        body_string(body, "private_key", &key, err) < 0) {
-        return -1;
-    }
-    if (!chain && !key) {
-        return 0;
-    }
-    if (!chain || !key) {
-        const char *missing = chain ? "private_key" : "certificate";
-        return error_set_field(err, ERR_MISSING_PARAM, missing,
-                               "certificate and private_key go together; %s is missing", missing);
-    }
-    if (certificate_check(chain, key, domain->hostname, &pem, &domain->certificate_expires_ms,
-                          err) < 0) {
-        return -1;
-    }
-    domain_clear(domain);
-    domain->pem = pem;
-    return 0;
-}
-
 static int domain_of_request(struct request *request, struct store_domain *ret_domain,
                              struct error *err)
 {
     char hostname[HOSTNAME_SIZE];
-    normalise(request_param(request, "hostname"), hostname);
+    hostname_normalise(request_param(request, "hostname"), hostname);
     return directory_get_domain(api_of(request)->directory, request_principal(request)->tenant_id,
                                 hostname, ret_domain, err);
 }
@@ -145,7 +101,7 @@ static void create_handle(struct request *request)
     domain_make(request_principal(request)->tenant_id, hostname, &domain);
     int result = take_deployment(request, &domain, &err) < 0 ||
                  take_redirect_policy(request, &domain, &err) < 0 ||
-                 take_certificate(request, &domain, &err) < 0 ||
+                 certificate_member(request_json(request), domain.hostname, &domain, &err) < 0 ||
                  directory_put_domain(api_of(request)->directory, &domain, true, &err) < 0;
     respond_domain(request, 201, result, &domain, &err);
 }
@@ -185,7 +141,7 @@ static void change_handle(struct request *request, const char *const *known)
                  body_known(request_json(request), known, &err) < 0 ||
                  take_deployment(request, &domain, &err) < 0 ||
                  take_redirect_policy(request, &domain, &err) < 0 ||
-                 take_certificate(request, &domain, &err) < 0;
+                 certificate_member(request_json(request), domain.hostname, &domain, &err) < 0;
     domain.updated_ms = clock_realtime_ms();
     if (!result) {
         result = directory_put_domain(api_of(request)->directory, &domain, false, &err);

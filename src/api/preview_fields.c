@@ -105,7 +105,8 @@ int running_view_of_request(struct request *request, struct sandbox_view *ret_vi
 json_t *preview_url_member(const struct api *api, const struct sandbox_view *view, int port,
                            const char *name, const char *token)
 {
-    char url[URL_SIZE];
-    url_of_preview(api->settings, 0, view->slug, port, url);
+    char url[URL_SIZE], own[PREVIEW_DOMAIN_SIZE];
+    bool has_own = sandboxes_preview_domain(api->sandboxes, view->tenant_id, own);
+    url_of_preview(api->settings, 0, has_own ? own : NULL, view->slug, port, url);
     return name ? json_sprintf("%s/?%s=%s", url, name, token) : json_string(url);
 }

@@ -75,12 +75,13 @@ static int end_earlier(const struct sandbox_use *use, json_t *earlier, struct er
     return 0;
 }
 
-/* PORT, and what the request named, which goes before it. Vite answers only to names that it was told. */
-static json_t *variables_of(const struct apps *apps, json_t *plan)
+/* PORT, and what the request named, which goes before it. Vite answers only to names of one domain that it was told. */
+static json_t *variables_of(const struct apps *apps, const struct sandbox_use *use, json_t *plan)
 {
-    char port[16], names[300];
+    char port[16], names[300], own[PREVIEW_DOMAIN_SIZE];
+    bool has_own = sandboxes_preview_domain(apps->sandboxes, use->tenant_id, own);
     snprintf(port, sizeof(port), "%lld", (long long)plan_int(plan, "port"));
-    snprintf(names, sizeof(names), ".%s", apps->settings->domain);
+    snprintf(names, sizeof(names), ".%s", has_own ? own : apps->settings->domain);
     json_t *variables = json_pack("{s:s}", "__VITE_ADDITIONAL_SERVER_ALLOWED_HOSTS", names);
     if (plan_int(plan, "port") > 0) {
         json_object_set_new(variables, "PORT", json_string(port));
@@ -108,7 +109,7 @@ static int start_job(struct apps *apps, const struct sandbox_use *use, json_t *p
                                seconds,
                                mark,
                                NULL};
-    auto_json json_t *variables = variables_of(apps, plan);
+    auto_json json_t *variables = variables_of(apps, use, plan);
     char **environment = environment_make(use, variables, err);
     if (!environment) {
         return -1;

@@ -48,15 +48,15 @@ static char *url_of_host(const struct settings *settings, int gateway_port, cons
     return url;
 }
 
-char *url_of_preview(const struct settings *settings, int gateway_port, const char *slug, int port,
-                     char url[URL_SIZE])
+char *url_of_preview(const struct settings *settings, int gateway_port, const char *own_domain,
+                     const char *slug, int port, char url[URL_SIZE])
 {
-    char host[URL_SIZE / 2 + 128];
-    if (port == 0 || url_is_default_port(port)) {
-        snprintf(host, sizeof(host), "%s.sandbox.%s", slug, settings->domain);
-    } else {
-        snprintf(host, sizeof(host), "%d-%s.sandbox.%s", port, slug, settings->domain);
+    char host[URL_SIZE / 2 + 128], prefix[16] = "";
+    if (port != 0 && !url_is_default_port(port)) {
+        snprintf(prefix, sizeof(prefix), "%d-", port);
     }
+    snprintf(host, sizeof(host), "%s%s.%s%s", prefix, slug, own_domain ? "" : "sandbox.",
+             own_domain ? own_domain : settings->domain);
     return url_of_host(settings, gateway_port, host, url);
 }
 

@@ -13,9 +13,10 @@ enum { URL_SIZE = 512 };
 bool url_is_default_port(int port);
 
 /* "http://{slug}.sandbox.{domain}:8081", or "…//{port}-{slug}.…" for other ports than the default ones
- * (port 0: without). The scheme's own port is left out. Returns url. */
-char *url_of_preview(const struct settings *settings, int gateway_port, const char *slug, int port,
-                     char url[URL_SIZE]);
+ * (port 0: without). own_domain: the tenant's, which then stands for "sandbox.{domain}"; or NULL. The scheme's own
+ * port is left out. Returns url. */
+char *url_of_preview(const struct settings *settings, int gateway_port, const char *own_domain,
+                     const char *slug, int port, char url[URL_SIZE]);
 
 /* "http://{deployment}.{tenant}.{domain}:8081" */
 char *url_of_deployment(const struct settings *settings, int gateway_port, const char *slug,

@@ -13,6 +13,7 @@ struct directory *directory_begin_change(struct directory *directory)
 
 void directory_end_change(struct directory **directory)
 {
+    atomic_fetch_add(&(*directory)->changes, 1);
     pthread_mutex_unlock(&(*directory)->change_mutex);
 }
 
@@ -40,7 +41,9 @@ static struct directory *directory_new(const struct settings *settings, struct s
     init_lock(&directory->lock);
     if (table_init(&directory->exposures) < 0 || table_init(&directory->tokens) < 0 ||
         table_init(&directory->deployment_hosts) < 0 ||
-        table_init(&directory->deployment_ids) < 0 || table_init(&directory->domains) < 0) {
+        table_init(&directory->deployment_ids) < 0 || table_init(&directory->domains) < 0 ||
+        table_init(&directory->preview_domains) < 0 ||
+        table_init(&directory->preview_domain_tenants) < 0) {
         return directory_close(directory);
     }
     return directory;
@@ -56,7 +59,8 @@ struct directory *directory_open(const struct settings *settings, struct store *
     }
     if (directory_load_previews(directory, err) < 0 ||
         directory_load_deployments(directory, err) < 0 ||
-        directory_load_domains(directory, err) < 0) {
+        directory_load_domains(directory, err) < 0 ||
+        directory_load_preview_domains(directory, err) < 0) {
         error_prefix(err, "open the directory");
         return directory_close(directory);
     }
@@ -71,15 +75,23 @@ struct directory *directory_close(struct directory *directory)
     directory_free_previews(directory);
     directory_free_deployments(directory);
     directory_free_domains(directory);
+    directory_free_preview_domains(directory);
     table_free(&directory->exposures);
     table_free(&directory->tokens);
     table_free(&directory->deployment_hosts);
     table_free(&directory->deployment_ids);
     table_free(&directory->domains);
+    table_free(&directory->preview_domains);
+    table_free(&directory->preview_domain_tenants);
     pthread_rwlock_destroy(&directory->lock);
     pthread_mutex_destroy(&directory->change_mutex);
     free(directory);
     return NULL;
+}
+
+uint64_t directory_changes(const struct directory *directory)
+{
+    return atomic_load(&directory->changes);
 }
 
 int directory_wake(struct directory *directory, const struct directory_answer *answer,

@@ -38,6 +38,9 @@ static void lead_to(const struct sandbox_view *view, int port, bool may_wake,
     memcpy(answer->sandbox_id, view->id, sizeof(answer->sandbox_id));
     answer->run = view->run;
     answer->port = port;
+    answer->await_until_ms = view->brings_back && view->run_since_ms > 0
+                                 ? view->run_since_ms + DIRECTORY_START_WAIT_MS
+                                 : 0;
     switch (view->state) {
     case SANDBOX_RUNNING:
         answer->verdict = DIRECTORY_FORWARD;
@@ -70,14 +73,27 @@ static bool is_live(const struct preview_entry *entry, int64_t now_ms)
     return !entry->record.expires_ms || entry->record.expires_ms > now_ms;
 }
 
-static bool is_exposed(const struct exposure *exposure, int port, int64_t now_ms)
+/* The preview of the port that is open longest, NULL: none is. */
+static const struct preview_entry *find_live(const struct exposure *exposure, int port,
+                                             bool is_public, int64_t now_ms)
 {
+    const struct preview_entry *found = NULL;
     for (const struct preview_entry *entry = exposure->previews; entry; entry = entry->next) {
-        if (entry->record.port == port && is_live(entry, now_ms)) {
-            return true;
+        bool fits = entry->record.port == port && is_live(entry, now_ms) &&
+                    (!is_public || entry->record.is_public);
+        if (fits && !entry->record.expires_ms) {
+            return entry;
+        }
+        if (fits && (!found || entry->record.expires_ms > found->record.expires_ms)) {
+            found = entry;
         }
     }
-    return false;
+    return found;
+}
+
+static bool is_exposed(const struct exposure *exposure, int port, int64_t now_ms)
+{
+    return find_live(exposure, port, false, now_ms);
 }
 
 /* What a name without a port stands for; 0: nothing. */
@@ -114,6 +130,10 @@ static bool token_allows(struct directory *directory, const struct exposure *exp
         if (token && (token->record.may_interact || only_reads(query))) {
             answer->set_cookie = texts[i] != query->cookie_token;
             answer->cookie_max_age_sec = (token->record.expires_ms - now_ms) / 1000;
+            answer->token = texts[i];
+            if (!answer->valid_until_ms || token->record.expires_ms < answer->valid_until_ms) {
+                answer->valid_until_ms = token->record.expires_ms;
+            }
             return true;
         }
         seen_good = seen_good || token;
@@ -139,14 +159,16 @@ static bool port_allows(struct directory *directory, const struct sandbox_view *
     if (exposure && !*port) {
         *port = choose_port(exposure, view->app_port, now_ms);
     }
-    if (!exposure || !*port || !is_exposed(exposure, *port, now_ms)) {
+    const struct preview_entry *any =
+        exposure && *port ? find_live(exposure, *port, false, now_ms) : NULL;
+    if (!any) {
         refuse_unknown(answer);
         return false;
     }
-    for (const struct preview_entry *entry = exposure->previews; entry; entry = entry->next) {
-        if (entry->record.port == *port && entry->record.is_public && is_live(entry, now_ms)) {
-            return true;
-        }
+    const struct preview_entry *open = find_live(exposure, *port, true, now_ms);
+    answer->valid_until_ms = open ? open->record.expires_ms : any->record.expires_ms;
+    if (open) {
+        return true;
     }
     if (token_allows(directory, exposure, *port, query, now_ms, answer)) {
         return true;
@@ -155,12 +177,15 @@ static bool port_allows(struct directory *directory, const struct sandbox_view *
     return false;
 }
 
+/* tenant_id: whose sandbox it must be, or NULL. */
 static void find_preview(struct directory *directory, const struct host_name *name,
-                         const struct directory_query *query, struct directory_answer *answer)
+                         const char *tenant_id, const struct directory_query *query,
+                         struct directory_answer *answer)
 {
     struct sandbox_view view;
     int port = name->port;
-    if (!sandbox_peek(directory->sandboxes, NULL, name->label, &view)) {
+    if (!sandbox_peek(directory->sandboxes, NULL, name->label, &view) ||
+        (tenant_id && strcmp(view.tenant_id, tenant_id) != 0)) {
         refuse_unknown(answer);
         return;
     }
@@ -232,15 +257,33 @@ static void lead_to_deployment(struct directory *directory, const struct target 
     }
 }
 
-static void find_domain(struct directory *directory, const struct directory_query *query,
+static bool is_below_preview_domain(struct directory *directory, const char *hostname,
+                                    char tenant_id[ID_SIZE])
+{
+    pthread_rwlock_rdlock(&directory->lock);
+    const struct preview_domain_entry *entry = preview_domain_above(directory, hostname);
+    if (entry) {
+        memcpy(tenant_id, entry->record.tenant_id, ID_SIZE);
+    }
+    pthread_rwlock_unlock(&directory->lock);
+    return entry;
+}
+
+/* A name that is not below our domain. */
+static void find_custom(struct directory *directory, const struct directory_query *query,
                         struct directory_answer *answer)
 {
     struct target target;
-    if (deployment_by_domain(directory, query->host, &target)) {
+    struct host_name name;
+    char tenant_id[ID_SIZE];
+    bool is_preview = is_below_preview_domain(directory, query->host, tenant_id);
+    if (!is_preview && deployment_by_domain(directory, query->host, &target)) {
         lead_to_deployment(directory, &target, answer);
     } else if (directory_challenge(directory, query->host, query->path, answer->text,
                                    sizeof(answer->text))) {
         answer->verdict = DIRECTORY_TEXT;
+    } else if (is_preview && host_name_parse_label(query->host, &name)) {
+        find_preview(directory, &name, tenant_id, query, answer);
     } else {
         refuse_unknown(answer);
     }
@@ -254,12 +297,49 @@ void directory_find(struct directory *directory, const struct directory_query *q
     *ret_answer = (struct directory_answer){0};
     host_name_parse(query->host, directory->settings->domain, &name);
     if (name.kind == HOST_NAME_SANDBOX) {
-        find_preview(directory, &name, query, ret_answer);
+        find_preview(directory, &name, NULL, query, ret_answer);
     } else if (name.kind == HOST_NAME_DEPLOYMENT && deployment_by_host(directory, &name, &target)) {
         lead_to_deployment(directory, &target, ret_answer);
     } else if (name.kind == HOST_NAME_CUSTOM) {
-        find_domain(directory, query, ret_answer);
+        find_custom(directory, query, ret_answer);
     } else {
         refuse_unknown(ret_answer);
     }
+}
+
+/* --- asked again ----------------------------------------------------------------------------- */
+
+/* A sandbox may have another name by now, or another default port: neither ends what was begun. */
+static bool allows_preview(struct directory *directory, const struct directory_pass *pass,
+                           struct directory_answer *answer)
+{
+    struct directory_query query = {.method = "GET", .header_token = pass->token};
+    struct sandbox_view view;
+    int port = pass->port;
+    if (!sandbox_peek(directory->sandboxes, pass->sandbox_id, NULL, &view)) {
+        return false;
+    }
+    pthread_rwlock_rdlock(&directory->lock);
+    bool allowed = port_allows(directory, &view, &port, &query, answer);
+    pthread_rwlock_unlock(&directory->lock);
+    return allowed;
+}
+
+bool directory_allows(struct directory *directory, struct directory_pass *pass)
+{
+    struct directory_answer answer = {0};
+    struct host_name name;
+    struct target target;
+    host_name_parse(pass->host, directory->settings->domain, &name);
+    if (name.kind == HOST_NAME_SANDBOX) {
+        bool allowed = allows_preview(directory, pass, &answer);
+        pass->valid_until_ms = answer.valid_until_ms;
+        return allowed;
+    }
+    bool found =
+        name.kind == HOST_NAME_DEPLOYMENT
+            ? deployment_by_host(directory, &name, &target)
+            : name.kind == HOST_NAME_CUSTOM && deployment_by_domain(directory, pass->host, &target);
+    return found && !target.is_stopped && target.port == pass->port &&
+           strcmp(target.sandbox_id, pass->sandbox_id) == 0;
 }

@@ -44,6 +44,13 @@ struct domain_entry {
     struct store_domain record;
 };
 
+/* The domain under which a tenant serves its previews. */
+struct preview_domain_entry {
+    struct table_node by_hostname, by_tenant;
+    uint64_t generation;
+    struct store_domain record;
+};
+
 struct directory {
     const struct settings *settings;
     struct store *store;
@@ -53,8 +60,11 @@ struct directory {
      * cannot come apart. Taken before lock. */
     pthread_mutex_t change_mutex;
 
+    _Atomic uint64_t changes; /* see directory_changes */
+
     pthread_rwlock_t lock; /* what follows */
-    struct table exposures, tokens, deployment_hosts, deployment_ids, domains;
+    struct table exposures, tokens, deployment_hosts, deployment_ids, domains, preview_domains,
+        preview_domain_tenants;
     size_t changes_until_sweep; /* under change_mutex */
     uint64_t generation;        /* counts changes of certificates */
 };
@@ -71,12 +81,27 @@ struct exposure *exposure_find(struct directory *directory, const char *sandbox_
 int directory_load_previews(struct directory *directory, struct error *err);
 int directory_load_deployments(struct directory *directory, struct error *err);
 int directory_load_domains(struct directory *directory, struct error *err);
+int directory_load_preview_domains(struct directory *directory, struct error *err);
 void directory_free_previews(struct directory *directory);
 void directory_free_deployments(struct directory *directory);
 void directory_free_domains(struct directory *directory);
+void directory_free_preview_domains(struct directory *directory);
 
 /* The one claim of a host name that was proven, NULL. The lock is held. */
 struct domain_entry *domain_find_verified(struct directory *directory, const char *hostname);
+
+/* Keeps keys out of freed memory. */
+void domain_clear_pem(struct store_domain *record);
+
+/* The proven preview domain that serves the host name: it is one label below, and not proven by the same tenant as a
+ * domain by itself. NULL. The lock is held. */
+struct preview_domain_entry *preview_domain_above(struct directory *directory,
+                                                  const char *hostname);
+
+/* Is the host name somebody else's preview domain, or below of one? proven: claims do not count. The lock, or the right
+ * to change, is held. */
+bool preview_domain_of_others(struct directory *directory, const char *tenant_id,
+                              const char *hostname, bool proven);
 
 /* Is the token good for the port of the sandbox, which is exposed as these previews? NULL when it is not. The lock is
  * held. */

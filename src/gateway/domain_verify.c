@@ -86,6 +86,19 @@ static bool file_holds_token(const struct settings *settings, const struct store
     return strcmp(file.text, domain->token) == 0;
 }
 
+int domain_verify_record(const struct settings *settings, const struct store_domain *domain,
+                         struct error *err)
+{
+    char name[DOMAIN_RECORD_SIZE];
+    if (dns_has_text(settings->dns_server, domain_record_name(domain, name), domain->token)) {
+        return 0;
+    }
+    error_set(err, ERR_DOMAIN_NOT_VERIFIED, 0, "the TXT record %s has not the domain's token",
+              name);
+    return error_hint(err, "Create the records that dns_records names, wait until they are "
+                           "visible, and verify again.");
+}
+
 int domain_verify(const struct settings *settings, const struct store_domain *domain,
                   struct error *err)
 {

@@ -20,4 +20,8 @@ char *domain_file_url(const struct store_domain *domain, char text[DOMAIN_FILE_S
 int domain_verify(const struct settings *settings, const struct store_domain *domain,
                   struct error *err);
 
+/* As domain_verify, by the DNS record alone: a file proves nothing of the names below. */
+int domain_verify_record(const struct settings *settings, const struct store_domain *domain,
+                         struct error *err);
+
 #endif

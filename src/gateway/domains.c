@@ -73,7 +73,7 @@ static int add_entry(struct directory *directory, const struct store_domain *rec
     return 0;
 }
 
-static void clear_pem(struct store_domain *record)
+void domain_clear_pem(struct store_domain *record)
 {
     if (record->pem) {
         explicit_bzero(record->pem, strlen(record->pem));
@@ -86,7 +86,7 @@ static void replace_entry(struct directory *directory, struct domain_entry *entr
                           const struct store_domain *record)
 {
     pthread_rwlock_wrlock(&directory->lock);
-    clear_pem(&entry->record);
+    domain_clear_pem(&entry->record);
     entry->record = *record;
     entry->generation = ++directory->generation;
     pthread_rwlock_unlock(&directory->lock);
@@ -125,6 +125,11 @@ int directory_put_domain(struct directory *directory, const struct store_domain 
     }
     if (!entry && !is_new) {
         return no_domain(err);
+    }
+    bool becomes_proven = domain->verified_ms && !(entry && entry->record.verified_ms);
+    if ((!entry || becomes_proven) &&
+        preview_domain_of_others(directory, domain->tenant_id, domain->hostname, true)) {
+        return error_set_field(err, ERR_NAME_TAKEN, "hostname", "this host name is taken");
     }
     if ((!entry && check_new(directory, domain, err) < 0) ||
         store_domain_put(directory->store, domain, err) < 0) {
@@ -197,7 +202,7 @@ int directory_list_domains(struct directory *directory, const char *tenant_id,
 static void free_entry(struct directory *directory, struct domain_entry *entry)
 {
     table_remove(&directory->domains, &entry->by_hostname);
-    clear_pem(&entry->record);
+    domain_clear_pem(&entry->record);
     free(entry);
 }
 
@@ -231,27 +236,13 @@ bool directory_challenge(struct directory *directory, const char *hostname, cons
     struct domain_entry *entry = entry_of(node);
     /* That a name leads here proves nothing about who of two wants it. */
     bool good = entry && !table_next(node) && !entry->record.verified_ms &&
+                !preview_domain_of_others(directory, entry->record.tenant_id, hostname, false) &&
                 strcmp(path + strlen(start), entry->record.token) == 0;
     if (good) {
         snprintf(text, size, "%s", entry->record.token);
     }
     pthread_rwlock_unlock(&directory->lock);
     return good;
-}
-
-bool directory_certificate(struct directory *directory, const char *hostname, char **ret_pem,
-                           uint64_t *ret_generation)
-{
-    char *pem = NULL;
-    pthread_rwlock_rdlock(&directory->lock);
-    struct domain_entry *entry = domain_find_verified(directory, hostname);
-    if (entry && entry->record.pem) {
-        pem = strdup(entry->record.pem);
-        *ret_generation = entry->generation;
-    }
-    pthread_rwlock_unlock(&directory->lock);
-    *ret_pem = pem;
-    return pem;
 }
 
 struct load {

@@ -67,6 +67,14 @@ static bool take_port(const char *label, struct host_name *name)
     return true;
 }
 
+bool host_name_parse_label(const char *host, struct host_name *ret_name)
+{
+    char label[HOST_LABEL_SIZE];
+    *ret_name = (struct host_name){.kind = HOST_NAME_SANDBOX};
+    snprintf(label, sizeof(label), "%.*s", (int)strcspn(host, "."), host);
+    return take_port(label, ret_name);
+}
+
 /* What precedes ".{domain}"; 0 when host does not end so. */
 static size_t length_below(const char *host, const char *domain)
 {

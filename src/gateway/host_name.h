@@ -23,6 +23,10 @@ struct host_name {
 /* host: lower case, without port and trailing dot. "5173-x" is always port 5173 of slug "x". */
 void host_name_parse(const char *host, const char *domain, struct host_name *ret_name);
 
+/* The sandbox, and the port, that the first label of a well-formed name stands for, whatever follows it. false: such a
+ * name cannot be. */
+bool host_name_parse_label(const char *host, struct host_name *ret_name);
+
 /* Labels of [a-z0-9-] that neither begin nor end with '-', joined by dots: two of them at least, the last one not a
  * number. Names in other scripts come as "xn--…" (RFC 5890). */
 bool host_name_valid(const char *host);

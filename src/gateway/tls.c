@@ -12,7 +12,7 @@
 
 enum { DOMAINS_MAX = 1024 };
 
-/* The context of one custom domain, as long as its certificate is the same. */
+/* The context of one custom domain, or of all names of a preview domain, as long as its certificate is the same. */
 struct domain {
     struct domain *next;
     char hostname[DIRECTORY_HOST_SIZE];
@@ -145,10 +145,11 @@ static int choose_certificate(SSL *ssl, int *alert, void *argument)
         return SSL_TLSEXT_ERR_OK;
     }
     auto_free char *pem = NULL;
+    char kept_as[DIRECTORY_HOST_SIZE];
     uint64_t generation = 0;
-    if (directory_certificate(tls->directory, name, &pem, &generation)) {
+    if (directory_certificate(tls->directory, name, &pem, kept_as, &generation)) {
         pthread_mutex_lock(&tls->mutex);
-        use_domain(tls, ssl, name, pem, generation);
+        use_domain(tls, ssl, kept_as, pem, generation);
         pthread_mutex_unlock(&tls->mutex);
     }
     return SSL_TLSEXT_ERR_OK;

@@ -291,7 +291,7 @@ int change_host_create(struct sandboxes *sandboxes, struct sandbox *sandbox,
     pthread_mutex_unlock(&sandboxes->host_mutex);
     int result = WITHOUT_MUTEX(sandbox, start_on_host(sandboxes, next, keep_disk, err), err);
     if (result == 0) {
-        sandbox->run = atomic_fetch_add(&sandboxes->sequence, 1);
+        start_run(sandboxes, sandbox);
         next->start_pending = start_pending_of(next, !keep_disk);
     }
     return result;

@@ -49,6 +49,7 @@ struct sandbox {
     char ended[200]; /* why it ended by itself during a change; "" otherwise */
     int64_t uses;    /* operations in flight */
     uint64_t run;    /* another for each start of its processes */
+    int64_t run_since_ms; /* as in struct sandbox_view */
     int64_t last_activity_ms, timer_started_ms, retry_after_ms; /* monotonic */
     uint64_t sequence; /* of the latest change: tells reconcile that its list is older */
 
@@ -92,6 +93,7 @@ struct sandboxes {
 
     pthread_rwlock_t views_lock; /* taken last, and never while waiting for anything */
     struct sandbox *by_slug[ID_BUCKETS];
+    struct preview_domain *preview_domains[TENANT_BUCKETS]; /* under views_lock */
     struct starts starts;
 
     atomic_uint_fast64_t sequence;
@@ -116,6 +118,9 @@ struct sandboxes {
     pthread_t timer_thread;
     bool watch_started, timer_started;
 };
+
+/* --- preview_domains.c --- */
+void preview_domains_clear(struct sandboxes *sandboxes);
 
 /* --- registry.c --- */
 
@@ -164,6 +169,9 @@ void starts_init(struct starts *starts);
 void starts_close(struct starts *starts);
 /* Runs the listener for a sandbox whose start is pending. Mutex held. */
 void starts_request(struct sandboxes *sandboxes, struct sandbox *sandbox);
+/* Its processes were started just now. */
+void start_run(struct sandboxes *sandboxes, struct sandbox *sandbox);
+
 /* What start_pending becomes when processes are started. */
 int64_t start_pending_of(const struct sandbox_record *record, bool created);
 
@@ -272,7 +280,7 @@ int reconcile(struct sandboxes *sandboxes, bool *ret_again, struct error *err);
 /* --- object.c --- */
 
 /* The API's object. sandbox NULL: of a record that is only in the store. Otherwise mutex held. */
-json_t *sandbox_object(const struct sandboxes *sandboxes, const struct sandbox_record *record,
+json_t *sandbox_object(struct sandboxes *sandboxes, const struct sandbox_record *record,
                        const struct sandbox *sandbox);
 
 /* A caller's metadata without the members that atoll itself adds to what it shows (last_error,

@@ -123,7 +123,7 @@ static int newest_first(const void *a, const void *b)
     return strcmp(item_id(b), item_id(a));
 }
 
-static json_t *item_object(const struct sandboxes *sandboxes, const struct item *item)
+static json_t *item_object(struct sandboxes *sandboxes, const struct item *item)
 {
     if (item->record) {
         return sandbox_object(sandboxes, item->record, NULL);
@@ -151,7 +151,7 @@ static json_t *meta_object(const struct listing *listing, int64_t page, int64_t 
                      "reserved_memory_mb", (json_int_t)listing->reserved_memory_mb);
 }
 
-static json_t *page_object(const struct sandboxes *sandboxes, const struct listing *listing,
+static json_t *page_object(struct sandboxes *sandboxes, const struct listing *listing,
                            const struct item *items, size_t count)
 {
     int64_t page = listing->filter->page > 0 ? listing->filter->page : 1;

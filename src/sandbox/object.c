@@ -138,11 +138,13 @@ static json_t *metadata_of(const struct sandbox_record *record)
     return metadata;
 }
 
-static void put_preview_url(json_t *object, const struct sandboxes *sandboxes,
+static void put_preview_url(json_t *object, struct sandboxes *sandboxes,
                             const struct sandbox_record *record)
 {
-    char url[URL_SIZE];
-    url_of_preview(sandboxes->settings, sandboxes->gateway_port, record->slug, 0, url);
+    char url[URL_SIZE], own[PREVIEW_DOMAIN_SIZE];
+    bool has_own = sandboxes_preview_domain(sandboxes, record->tenant_id, own);
+    url_of_preview(sandboxes->settings, sandboxes->gateway_port, has_own ? own : NULL, record->slug,
+                   0, url);
     put_text(object, "preview_url", url);
 }
 
@@ -167,7 +169,7 @@ static void put_times(json_t *object, const struct sandbox_record *record,
     put_time(object, "destroyed_at", record->destroyed_ms);
 }
 
-json_t *sandbox_object(const struct sandboxes *sandboxes, const struct sandbox_record *record,
+json_t *sandbox_object(struct sandboxes *sandboxes, const struct sandbox_record *record,
                        const struct sandbox *sandbox)
 {
     json_t *object = json_object();

@@ -21,7 +21,7 @@ int find_destroyed(struct sandboxes *sandboxes, const struct principal *principa
     return error_set(err, ERR_NOT_FOUND, 0, "sandbox not found");
 }
 
-static json_t *object_of(const struct sandboxes *sandboxes, struct sandbox *sandbox)
+static json_t *object_of(struct sandboxes *sandboxes, struct sandbox *sandbox)
 {
     pthread_mutex_lock(&sandbox->mutex);
     json_t *object = sandbox_object(sandboxes, &sandbox->record, sandbox);

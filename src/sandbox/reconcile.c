@@ -79,7 +79,7 @@ static int to_running(struct sandboxes *sandboxes, struct sandbox *sandbox,
     snprintf(next.agent_socket, sizeof(next.agent_socket), "%s", entry->agent_socket);
     /* Processes that the record does not know, or other ones: this daemon did not come to say so. */
     if (!next.processes || strcmp(next.agent_socket, sandbox->record.agent_socket) != 0) {
-        sandbox->run = atomic_fetch_add(&sandboxes->sequence, 1);
+        start_run(sandboxes, sandbox);
         next.start_pending = start_pending_of(&next, false);
     }
     next.processes = 1;

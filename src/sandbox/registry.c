@@ -86,6 +86,7 @@ struct sandbox *sandbox_new(struct sandbox_record *record, enum sandbox_state st
     /* What counted by the wall clock before goes on counting; idleness begins anew. */
     int64_t now_ms = clock_monotonic_ms();
     sandbox->last_activity_ms = now_ms;
+    sandbox->run_since_ms = record->start_pending ? now_ms : 0; /* its app is started from now on */
     sandbox->timer_started_ms = now_ms - (clock_realtime_ms() - record->timer_started_ms);
     return sandbox;
 }

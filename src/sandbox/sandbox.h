@@ -168,7 +168,9 @@ struct sandbox_view {
     char slug[64], template_id[80];
     enum sandbox_state state;
     bool auto_resume;
-    uint64_t run; /* changes with every start of its processes */
+    uint64_t run;         /* changes with every start of its processes */
+    int64_t run_since_ms; /* monotonic: when they were started; 0: before this process was */
+    bool brings_back;     /* an app or services are started with them */
     int app_port; /* of its app, else the template's preview port, else 0 */
 };
 
@@ -220,6 +222,15 @@ void sandboxes_on_start(struct sandboxes *sandboxes, sandbox_start_listener *on_
 
 /* The port that the gateway listens on, where settings leave it to the kernel; for the URLs in objects. */
 void sandboxes_gateway_port(struct sandboxes *sandboxes, int port);
+
+/* The domain under which a tenant's previews are served instead of ours, for the URLs in objects and for apps; told by
+ * whoever knows it. hostname NULL: there is none any more. Kept in memory; when that is out, URLs name our domain. */
+enum { PREVIEW_DOMAIN_SIZE = 256 };
+void sandboxes_set_preview_domain(struct sandboxes *sandboxes, const char *tenant_id,
+                                  const char *hostname);
+/* false: none, and hostname is not touched. Never waits. */
+bool sandboxes_preview_domain(struct sandboxes *sandboxes, const char *tenant_id,
+                              char hostname[PREVIEW_DOMAIN_SIZE]);
 
 /* For /metrics and /health. */
 struct sandbox_counts {

@@ -107,6 +107,7 @@ struct sandboxes *sandboxes_close(struct sandboxes *sandboxes)
     watcher_stop(sandboxes);
     starts_close(&sandboxes->starts);
     registry_clear(sandboxes);
+    preview_domains_clear(sandboxes);
     free(sandboxes->claims);
     close_fd(sandboxes->watch_wake_fd);
     pthread_cond_destroy(&sandboxes->timer_wake);

@@ -1,5 +1,6 @@
 #include "sandbox/internal.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 
@@ -11,6 +12,12 @@
  * it. What is still to be started is in the record (start_pending), in the same transaction as the start of
  * the processes, and taken out when the listener is through: a crash in between starts them later.
  */
+
+void start_run(struct sandboxes *sandboxes, struct sandbox *sandbox)
+{
+    sandbox->run = atomic_fetch_add(&sandboxes->sequence, 1);
+    sandbox->run_since_ms = clock_monotonic_ms();
+}
 
 int64_t start_pending_of(const struct sandbox_record *record, bool created)
 {

@@ -29,6 +29,23 @@ static int app_port_of(const struct sandboxes *sandboxes, const struct sandbox_r
     return (int)json_integer_value(port);
 }
 
+/* Is something started with its processes, which may be about to listen? */
+static bool brings_back(const struct sandbox_record *record)
+{
+    const char *name;
+    json_t *service;
+    if (record->app && !json_is_true(json_object_get(record->app, "stopped"))) {
+        return true;
+    }
+    json_object_foreach(record->services, name, service)
+    {
+        if (!json_is_true(json_object_get(service, "stopped"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct sandbox_view view_of(const struct sandboxes *sandboxes, const struct sandbox *sandbox)
 {
     const struct sandbox_record *record = &sandbox->record;
@@ -36,6 +53,8 @@ static struct sandbox_view view_of(const struct sandboxes *sandboxes, const stru
         .state = sandbox->state,
         .auto_resume = record->auto_resume != 0,
         .run = sandbox->run,
+        .run_since_ms = sandbox->run_since_ms,
+        .brings_back = brings_back(record),
         .app_port = app_port_of(sandboxes, record),
     };
     memcpy(view.id, record->id, sizeof(view.id));

@@ -111,6 +111,14 @@ static const char *const migrations[] = {
     /* Several tenants may claim a name; one can have it. */
     "CREATE UNIQUE INDEX domains_verified ON domains (hostname) WHERE verified_ms > 0;"
 
+    /* the one under which a tenant serves its previews */
+    "CREATE TABLE preview_domains (tenant_id TEXT PRIMARY KEY REFERENCES tenants,"
+    " hostname TEXT NOT NULL, token TEXT NOT NULL, verified_ms INTEGER NOT NULL, certificate TEXT,"
+    " certificate_expires_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " updated_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX preview_domains_verified ON preview_domains (hostname)"
+    " WHERE verified_ms > 0;"
+
     "CREATE TABLE webhooks (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
     " workspace_id TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL, url TEXT NOT NULL,"
     " events TEXT NOT NULL, headers TEXT NOT NULL, metadata TEXT NOT NULL, secret TEXT NOT NULL,"

@@ -31,4 +31,13 @@ int store_domains_each(struct store *store,
 int store_domain_put(struct store *store, const struct store_domain *domain, struct error *err);
 int store_domain_delete(struct store *store, const char *id, struct error *err);
 
+/* The domains under which tenants serve their previews, one a tenant: records without id, deployment and policy. As
+ * above; put replaces the tenant's. */
+int store_preview_domains_each(struct store *store,
+                               void (*visit)(void *context, struct store_domain *domain),
+                               void *context, struct error *err);
+int store_preview_domain_put(struct store *store, const struct store_domain *domain,
+                             struct error *err);
+int store_preview_domain_delete(struct store *store, const char *tenant_id, struct error *err);
+
 #endif

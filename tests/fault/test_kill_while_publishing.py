@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
     not paths.has_fault_points(), reason="no fault points in this build: ATOLL_BUILD=build-asan has them"
 )
 
-LABEL = re.compile(r'FAULT_POINT\("((?:preview|preview_token|deployment|domain)\.[^"]+)"\)')
+LABEL = re.compile(r'FAULT_POINT\("((?:preview|preview_token|preview_domain|deployment|domain)\.[^"]+)"\)')
 LABELS = sorted(
     label for file in (paths.SOURCE / "src/gateway").glob("*.c") for label in LABEL.findall(file.read_text())
 )
@@ -37,6 +37,7 @@ class Publishing:
     def __init__(self, client, sandbox):
         self.client, self.sandbox = client, sandbox
         self.there, self.gone = [], []
+        self.has_preview_domain = None  # nobody said
 
     def run(self):
         try:
@@ -61,7 +62,12 @@ class Publishing:
         self.there.append(f"/deployments/{deployment}")
         self._post("/domains", hostname="faulty.example.org", deployment_id=deployment)
         self.there.append("/domains/faulty.example.org")
+        self.client.ok(self.client.put("/tenant/preview-domain", json={"domain": "faulty.example.net"}))
+        self.has_preview_domain = True
         self.client.ok(self.client.delete(f"{box}/shares/{share}"))
+        self.has_preview_domain = None
+        self.client.ok(self.client.delete("/tenant/preview-domain"))
+        self.has_preview_domain = False
         self._delete("/domains/faulty.example.org")
         self._delete(f"/deployments/{deployment}")
         self._delete(f"{box}/previews/{preview}")
@@ -95,6 +101,10 @@ def test_kill_at(faulty, label):
         assert client.get(path).status_code == 200, path
     for path in publishing.gone:
         assert client.get(path).status_code == 404, path
+    status = checked(client.get("/tenant/preview-domain"))["data"]["status"]
+    if publishing.has_preview_domain is not None:
+        assert status == ("pending_dns" if publishing.has_preview_domain else "not_configured")
+    checked(client.delete("/tenant/preview-domain"))
     # what nobody heard of is there wholly, and can be ended
     for each in checked(client.get(f"{sandbox.path}/previews"))["data"]:
         checked(client.delete(f"{sandbox.path}/previews/{each['id']}"))

@@ -287,6 +287,7 @@ static void a_domain_is_of_the_one_who_proves_it(void)
 static void everything_is_there_after_a_restart(void)
 {
     char host[160], text[PREVIEW_TOKEN_SIZE], private_host[128], *pem = NULL, key[] = "key";
+    char name[DIRECTORY_HOST_SIZE];
     uint64_t generation;
     REQUIRE(open_all("{}"));
     expose(3000, true, 0);
@@ -305,7 +306,8 @@ static void everything_is_there_after_a_restart(void)
     CHECK_INT(ask_with(host, "GET", NULL, NULL, NULL, false).verdict, DIRECTORY_FORWARD);
     CHECK_INT(ask_with("app.example.org", "GET", NULL, NULL, NULL, false).verdict,
               DIRECTORY_FORWARD);
-    CHECK(directory_certificate(directory, "app.example.org", &pem, &generation));
+    CHECK(directory_certificate(directory, "app.example.org", &pem, name, &generation));
+    CHECK_TEXT(name, "app.example.org");
     CHECK_TEXT(pem ? pem : "", "key");
     free(pem);
     close_all();

@@ -99,11 +99,14 @@ static void urls_lead_back(void)
 {
     char url[URL_SIZE];
     struct settings settings = settings_of("127.0.0.1:8081", "", 0);
-    CHECK_TEXT(url_of_preview(&settings, 0, "abc", 0, url), "http://abc.sandbox.example.com:8081");
-    CHECK_TEXT(url_of_preview(&settings, 0, "abc", 3000, url),
+    CHECK_TEXT(url_of_preview(&settings, 0, NULL, "abc", 0, url),
                "http://abc.sandbox.example.com:8081");
-    CHECK_TEXT(url_of_preview(&settings, 9, "abc", 4321, url),
+    CHECK_TEXT(url_of_preview(&settings, 0, NULL, "abc", 3000, url),
+               "http://abc.sandbox.example.com:8081");
+    CHECK_TEXT(url_of_preview(&settings, 9, NULL, "abc", 4321, url),
                "http://4321-abc.sandbox.example.com:9");
+    CHECK_TEXT(url_of_preview(&settings, 0, "my.org", "abc", 80, url), "http://abc.my.org:8081");
+    CHECK_TEXT(url_of_preview(&settings, 0, "my.org", "abc", 81, url), "http://81-abc.my.org:8081");
     CHECK_TEXT(url_of_deployment(&settings, 0, "app", "acme", url),
                "http://app.acme.example.com:8081");
     CHECK_TEXT(url_of_domain(&settings, 0, "app.org", url), "http://app.org:8081");
