@@ -309,14 +309,16 @@ void directory_find(struct directory *directory, const struct directory_query *q
 
 /* --- asked again ----------------------------------------------------------------------------- */
 
-/* A sandbox may have another name by now, or another default port: neither ends what was begun. */
+/* A sandbox may have another name by now, or another default port: neither ends what was begun. tenant_id: as in
+ * find_preview. */
 static bool allows_preview(struct directory *directory, const struct directory_pass *pass,
-                           struct directory_answer *answer)
+                           const char *tenant_id, struct directory_answer *answer)
 {
     struct directory_query query = {.method = "GET", .header_token = pass->token};
     struct sandbox_view view;
     int port = pass->port;
-    if (!sandbox_peek(directory->sandboxes, pass->sandbox_id, NULL, &view)) {
+    if (!sandbox_peek(directory->sandboxes, pass->sandbox_id, NULL, &view) ||
+        (tenant_id && strcmp(view.tenant_id, tenant_id) != 0)) {
         return false;
     }
     pthread_rwlock_rdlock(&directory->lock);
@@ -330,9 +332,12 @@ bool directory_allows(struct directory *directory, struct directory_pass *pass)
     struct directory_answer answer = {0};
     struct host_name name;
     struct target target;
+    char tenant_id[ID_SIZE];
     host_name_parse(pass->host, directory->settings->domain, &name);
-    if (name.kind == HOST_NAME_SANDBOX) {
-        bool allowed = allows_preview(directory, pass, &answer);
+    bool is_own =
+        name.kind == HOST_NAME_CUSTOM && is_below_preview_domain(directory, pass->host, tenant_id);
+    if (name.kind == HOST_NAME_SANDBOX || is_own) {
+        bool allowed = allows_preview(directory, pass, is_own ? tenant_id : NULL, &answer);
         pass->valid_until_ms = answer.valid_until_ms;
         return allowed;
     }

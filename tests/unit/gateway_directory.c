@@ -6,6 +6,7 @@
 #include "gateway/deployments.h"
 #include "gateway/directory.h"
 #include "gateway/domains.h"
+#include "gateway/preview_domains.h"
 #include "gateway/previews.h"
 
 #include <stdio.h>
@@ -313,6 +314,43 @@ static void everything_is_there_after_a_restart(void)
     close_all();
 }
 
+static bool preview_is_told(const char *tenant_id)
+{
+    char hostname[PREVIEW_DOMAIN_SIZE];
+    return sandboxes_preview_domain(fixture.sandboxes, tenant_id, hostname) &&
+           strcmp(hostname, "pages.example.org") == 0;
+}
+
+static void a_preview_domain_serves_its_tenant_alone(void)
+{
+    char name[128];
+    REQUIRE(open_all("{}"));
+    expose(3000, true, 0);
+    struct store_domain domain = {.hostname = "pages.example.org", .token = "t", .created_ms = 1};
+    snprintf(domain.tenant_id, ID_SIZE, "%s", fixture.tenant.tenant_id);
+    snprintf(name, sizeof(name), "%s.pages.example.org", slug);
+    struct directory_pass pass = {.host = name, .port = 3000};
+    snprintf(pass.sandbox_id, ID_SIZE, "%s", sandbox_id);
+    CHECK_INT(directory_put_preview_domain(directory, &domain, &fixture.err), 0);
+    CHECK_INT(ask_with(name, "GET", NULL, NULL, NULL, false).verdict, DIRECTORY_REFUSE);
+    CHECK(!directory_allows(directory, &pass));
+    CHECK_INT(directory_prove_preview_domain(directory, domain.tenant_id, "x", &fixture.err), -1);
+    CHECK_INT(fixture.err.code, ERR_CONFLICT);
+    CHECK_INT(directory_prove_preview_domain(directory, domain.tenant_id, "t", &fixture.err), 0);
+    CHECK_INT(ask_with(name, "GET", NULL, NULL, NULL, false).verdict, DIRECTORY_FORWARD);
+    CHECK(directory_allows(directory, &pass));
+    CHECK(preview_is_told(domain.tenant_id));
+    CHECK(!preview_is_told("ten_00000000000000000000000000"));
+    REQUIRE(restart());
+    CHECK_INT(ask_with(name, "GET", NULL, NULL, NULL, false).verdict, DIRECTORY_FORWARD);
+    uint64_t changes = directory_changes(directory);
+    CHECK_INT(directory_delete_preview_domain(directory, domain.tenant_id, &fixture.err), 0);
+    CHECK(directory_changes(directory) != changes);
+    CHECK(!directory_allows(directory, &pass));
+    CHECK(!preview_is_told(domain.tenant_id));
+    close_all();
+}
+
 static void count_preview(void *context, const struct store_preview *preview)
 {
     (void)preview;
@@ -380,6 +418,7 @@ static const struct check_case cases[] = {
     {"what belongs to a sandbox that is gone is forgotten",
      what_belongs_to_a_sandbox_that_is_gone_is_forgotten},
     {"there is an end to tokens", there_is_an_end_to_tokens},
+    {"a preview domain serves its tenant alone", a_preview_domain_serves_its_tenant_alone},
 };
 
 CHECK_MAIN(cases)
