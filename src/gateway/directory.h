@@ -31,7 +31,7 @@ enum {
 
 /* What the gateway knows of a request when its head is complete. Strings are borrowed, NULL when absent. */
 struct directory_query {
-    const char *host; /* lower case, without port and trailing dot */
+    const char *host;         /* lower case, without port and trailing dot */
     const char *method;
     const char *path;         /* for /.well-known/ challenges of domains */
     const char *header_token; /* x-miosa-preview-token */
@@ -50,14 +50,12 @@ enum directory_verdict {
 struct directory_answer {
     enum directory_verdict verdict;
     char sandbox_id[ID_SIZE];
-    uint64_t run; /* changes with every start of the sandbox: connections of another run are dead */
+    uint64_t run;         /* changes with every start of the sandbox: connections of another run are dead */
     int port;
-    bool
-        set_cookie; /* the token came in the query or header and was good: remember it in a cookie */
+    bool set_cookie;      /* the token came in the query or header and was good: remember it in a cookie */
     int64_t cookie_max_age_sec;
-    int64_t
-        await_until_ms; /* monotonic, see DIRECTORY_START_WAIT_MS; 0: nothing is to be waited for */
-    const char *token;  /* of the query: that which let the request in; NULL: none was needed */
+    int64_t await_until_ms; /* monotonic, see DIRECTORY_START_WAIT_MS; 0: nothing is to be waited for */
+    const char *token;      /* of the query: that which let the request in; NULL: none was needed */
     int64_t valid_until_ms; /* realtime: what let it in expires then; 0: never */
     char text[256];
     struct error error;

@@ -18,7 +18,8 @@ int domain_check_hostname(const struct settings *settings, const char *field, co
                           struct error *err);
 
 /* Adds a new domain, or changes the one with its id. The caller keeps its pem. ERR_NAME_TAKEN: the tenant has it already,
- * or another one has it verified, or as (part of) its preview domain. ERR_CAPACITY. ERR_NOT_FOUND: the one to change has gone meanwhile. */
+ * or another one has it verified, or has a verified preview domain that it lies in. ERR_CAPACITY. ERR_NOT_FOUND: the one
+ * to change has gone meanwhile. */
 int directory_put_domain(struct directory *directory, const struct store_domain *domain,
                          bool is_new, struct error *err);
 
@@ -36,8 +37,7 @@ int directory_delete_domain(struct directory *directory, const char *tenant_id,
                             const char *hostname, struct error *err);
 
 /* The text that proves control of a claimed host name, when path asks for it and no second tenant claims the name, or a
- * preview domain above it. false:
- * none. Never blocks on I/O. */
+ * preview domain above it. false: none. Never blocks on I/O. */
 bool directory_challenge(struct directory *directory, const char *hostname, const char *path,
                          char *text, size_t size);
 

@@ -66,6 +66,10 @@ static void mistakes_name_the_setting(void)
     CHECK_INT(LOAD("--max-sandboxes=1x"), -1);
     CHECK_INT(LOAD("--max-sandboxes="), -1);
     CHECK_INT(LOAD("--max-sandboxes=99999999999999999999"), -1);
+    CHECK_INT(LOAD("--max-jobs=1001"), -1);
+    CHECK(strstr(err.message, "from 1 to 1000,"));
+    CHECK_INT(LOAD("--max-terminals=257"), -1);
+    CHECK(strstr(err.message, "from 1 to 256,"));
     CHECK_INT(LOAD("--no-such=1"), -1);
     CHECK(strstr(err.message, "no_such"));
     CHECK_INT(LOAD("--state"), -1);
