@@ -105,6 +105,7 @@ void client_close(struct loop *loop, struct client *client, bool with_reset)
     client->state = CLIENT_DEAD;
     drop_exchange(client);
     free(take_pointer(&client->failure));
+    free(take_pointer(&client->pass));
     count_bytes(loop, client);
     end_close(&client->end, &loop->blocks, with_reset);
     peers_give(loop->shared->peers, &client->address);

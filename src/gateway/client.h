@@ -14,7 +14,8 @@
 enum client_state {
     CLIENT_HANDSHAKE, /* of TLS */
     CLIENT_HEAD,      /* a request's head is awaited, or a new request altogether */
-    CLIENT_WAITING,   /* a thread wakes the sandbox or fetches a socket; or it is being connected */
+    CLIENT_WAITING,   /* for a thread that wakes the sandbox or fetches a socket, for the
+                         connection, or for a server that is about to listen */
     CLIENT_EXCHANGE,
     CLIENT_TUNNEL,
     CLIENT_CLOSING, /* what is pending still goes out, what comes in is thrown away */
@@ -44,6 +45,8 @@ struct exchange {
     uint64_t run;
     int port;
     int families_tried;
+    int64_t await_until_ms; /* see struct directory_answer */
+    struct pass *pass;      /* what let it in; moves on to the client of an upgraded connection */
     char *set_cookie; /* a whole header line, or NULL */
     bool is_head_method;
     bool is_replayable; /* may be sent again when a kept connection turns out to be dead */
@@ -63,8 +66,9 @@ struct client {
     struct end end;
     struct client *previous, *next; /* all of the loop */
     struct client *again_next;      /* see loop->again */
-    struct client *wait_next;       /* of the same errand */
+    struct client *wait_next;       /* of the same errand or vigil */
     struct errand *errand;          /* what it waits for, or NULL */
+    struct vigil *vigil;            /* or this */
     enum client_state state;
     bool is_again;
     bool lingers;            /* CLIENT_CLOSING: it may be sending yet */
@@ -79,6 +83,7 @@ struct client {
     int64_t counted_in, counted_out; /* in the loop's counters */
     int64_t touched_ms;
     struct exchange *exchange;
+    struct pass *pass; /* CLIENT_TUNNEL: what let it in */
     struct upstream *upstream;
 };
 
@@ -207,6 +212,12 @@ void upstream_connect(struct loop *loop, struct client *client, int fd, int fami
 /* An event at an upstream. */
 void upstream_event(struct loop *loop, struct upstream *upstream);
 
+/* No socket of that family is to be had for the client: as if nothing listened. */
+void upstream_miss(struct loop *loop, struct client *client, int family);
+
+/* Answers that the server cannot be reached. */
+void upstream_refuse(struct loop *loop, struct client *client, int errnum);
+
 void upstream_close(struct loop *loop, struct upstream *upstream);
 
 /* Closes what was idle for too long or belongs to a run that is over. */
@@ -221,5 +232,25 @@ void errand_leave(struct loop *loop, struct client *client);
 /* Takes the job. */
 void errand_done(struct loop *loop, struct job *job);
 void errands_free(struct loop *loop);
+
+/* --- vigil.c: clients that wait for a server to listen --------------------------------------- */
+
+/* Nothing listens on its port. True: it may soon, the client waits. */
+bool vigil_join(struct loop *loop, struct client *client);
+void vigil_leave(struct client *client);
+/* The client was connected: so will the others be. */
+void vigil_succeed(struct loop *loop, struct client *client);
+void vigils_run(struct loop *loop);
+/* When to call that; INT64_MAX: there is none. */
+int64_t vigils_next_ms(const struct loop *loop);
+void vigils_free(struct loop *loop);
+
+/* --- pass.c: what let clients in ------------------------------------------------------------- */
+
+/* The caller's to free(). NULL: out of memory. */
+struct pass *pass_new(const char *host, const struct directory_answer *answer);
+
+/* Cuts those who would not be let in any more. Asks again only when the directory changed or a pass expired. */
+void passes_sweep(struct loop *loop);
 
 #endif

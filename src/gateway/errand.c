@@ -168,6 +168,15 @@ static void hand_out_sockets(struct loop *loop, struct errand *errand, struct jo
     }
 }
 
+/* The sandbox has no such family. */
+static void miss(struct loop *loop, struct errand *errand)
+{
+    struct client *client;
+    while ((client = next_client(errand))) {
+        upstream_miss(loop, client, errand->family);
+    }
+}
+
 static void let_go(struct loop *loop, struct errand *errand)
 {
     struct client *client;
@@ -193,12 +202,9 @@ void errand_done(struct loop *loop, struct job *job)
         slot = &(*slot)->next;
     }
     *slot = errand->next;
-    if (job->error.code != ERR_NONE) {
-        if (job->kind == JOB_SOCKETS && job->error.code == ERR_HOST_UNSUPPORTED) {
-            error_set(&job->error, ERR_PORT_NOT_LISTENING, 0,
-                      "nothing listens on this port of the sandbox");
-            job->error.hint[0] = '\0';
-        }
+    if (job->kind == JOB_SOCKETS && job->error.code == ERR_HOST_UNSUPPORTED) {
+        miss(loop, mine);
+    } else if (job->error.code != ERR_NONE) {
         fail(loop, mine, &job->error);
     } else if (job->kind == JOB_WAKE) {
         let_go(loop, mine);

@@ -170,6 +170,7 @@ static void sweep(struct loop *loop)
         next = client->next;
         client_tick(loop, client);
     }
+    passes_sweep(loop);
     upstreams_sweep(loop, false);
     if (loop->is_full && !loop->is_draining) {
         loop->is_full = add_listener(loop, &loop->listener) != 0 ||
@@ -241,7 +242,8 @@ static int wait_ms(const struct loop *loop)
     if (loop->again) {
         return 0;
     }
-    int64_t left = loop->swept_ms + TICK_MS - loop->now_ms;
+    int64_t next_ms = loop->swept_ms + TICK_MS, vigil_ms = vigils_next_ms(loop);
+    int64_t left = (vigil_ms < next_ms ? vigil_ms : next_ms) - loop->now_ms;
     left = loop->is_draining && left > 20 ? 20 : left;
     return left > 0 ? (int)left : 0;
 }
@@ -259,6 +261,7 @@ static void *run(void *argument)
         for (int i = 0; i < count; i++) {
             handle(loop, events[i].data.ptr, events[i].events);
         }
+        vigils_run(loop);
         if (loop->now_ms - loop->swept_ms >= TICK_MS) {
             sweep(loop);
         }
@@ -320,6 +323,7 @@ struct loop *loop_free(struct loop *loop)
     upstreams_sweep(loop, true);
     free_dead(loop);
     errands_free(loop);
+    vigils_free(loop);
     blocks_free(&loop->blocks);
     close_fd(loop->epoll_fd);
     close_fd(loop->inbox.fd);

@@ -98,9 +98,11 @@ static void find(struct loop *loop, const struct intake *intake, struct director
 void drop_exchange(struct client *client)
 {
     struct exchange *exchange = client->exchange;
+    vigil_leave(client);
     if (exchange) {
         free(exchange->head);
         free(exchange->set_cookie);
+        free(exchange->pass);
         free(exchange);
         client->exchange = NULL;
     }
@@ -223,6 +225,8 @@ static struct exchange *new_exchange(struct loop *loop, struct client *client,
     memcpy(exchange->sandbox_id, answer->sandbox_id, sizeof(exchange->sandbox_id));
     exchange->run = answer->run;
     exchange->port = answer->port;
+    exchange->await_until_ms = answer->await_until_ms;
+    exchange->pass = pass_new(intake->host, answer);
     exchange->is_head_method = strcmp(intake->method, "HEAD") == 0;
     exchange->is_replayable =
         exchange->request.is_done && is_idempotent(intake) && !intake->asks_upgrade;
@@ -235,7 +239,7 @@ static struct exchange *new_exchange(struct loop *loop, struct client *client,
     if (answer->set_cookie) {
         exchange->set_cookie = write_cookie(loop, client, intake, answer);
     }
-    return exchange->head ? exchange : NULL;
+    return exchange->head && exchange->pass ? exchange : NULL;
 }
 
 /* --- verdicts -------------------------------------------------------------------------------- */

@@ -1,6 +1,8 @@
 /* An upgraded connection: bytes, both ways, until both sides have said goodbye. */
 #include "gateway/client.h"
 
+#include "base/cleanup.h"
+
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -19,6 +21,7 @@ void tunnel_begin(struct loop *loop, struct client *client)
 {
     keep_alive(client->end.fd);
     count(&loop->counters.upgraded, 1);
+    client->pass = take_pointer(&client->exchange->pass);
     drop_exchange(client);
     client->state = CLIENT_TUNNEL;
     client->since_ms = loop->now_ms;

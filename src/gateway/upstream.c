@@ -155,6 +155,7 @@ void upstream_get(struct loop *loop, struct client *client, bool fresh)
         upstream->client = client;
         client->upstream = upstream;
         client->state = CLIENT_EXCHANGE;
+        vigil_succeed(loop, client);
         return;
     }
     int family = remembered_family(loop, key_of(exchange->sandbox_id, exchange->port));
@@ -162,7 +163,7 @@ void upstream_get(struct loop *loop, struct client *client, bool fresh)
     errand_join(loop, client, JOB_SOCKETS, exchange->sandbox_id, family, NULL);
 }
 
-static void refuse(struct loop *loop, struct client *client, int errnum)
+void upstream_refuse(struct loop *loop, struct client *client, int errnum)
 {
     struct error err = {0};
     int port = client->exchange->port;
@@ -177,7 +178,7 @@ static void refuse(struct loop *loop, struct client *client, int errnum)
     client_again(loop, client);
 }
 
-/* It did not connect: the other family, then the end of it. */
+/* It did not connect: the other family, then patience where it may help, then the end of it. */
 static void try_next(struct loop *loop, struct client *client, int family, int errnum)
 {
     struct exchange *exchange = client->exchange;
@@ -187,9 +188,14 @@ static void try_next(struct loop *loop, struct client *client, int family, int e
     if (++exchange->families_tried < 2 && errnum == ECONNREFUSED) {
         errand_join(loop, client, JOB_SOCKETS, exchange->sandbox_id,
                     family == AF_INET ? AF_INET6 : AF_INET, NULL);
-    } else {
-        refuse(loop, client, errnum);
+    } else if (errnum != ECONNREFUSED || !vigil_join(loop, client)) {
+        upstream_refuse(loop, client, errnum);
     }
+}
+
+void upstream_miss(struct loop *loop, struct client *client, int family)
+{
+    try_next(loop, client, family, ECONNREFUSED);
 }
 
 static struct upstream *adopt(struct loop *loop, struct client *client, int fd, int family)
@@ -235,6 +241,7 @@ static void connected(struct loop *loop, struct client *client)
     remember_family(loop, key_of(upstream->sandbox_id, upstream->port), upstream->family);
     client->state = CLIENT_EXCHANGE;
     client->since_ms = loop->now_ms;
+    vigil_succeed(loop, client);
     client_run(loop, client);
 }
 
@@ -245,7 +252,7 @@ void upstream_connect(struct loop *loop, struct client *client, int fd, int fami
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     struct upstream *upstream = adopt(loop, client, fd, family);
     if (!upstream) {
-        refuse(loop, client, ENOMEM);
+        upstream_refuse(loop, client, ENOMEM);
         return;
     }
     int failed = start_connecting(fd, family, address, upstream->port);
