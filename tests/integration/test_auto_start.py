@@ -57,11 +57,12 @@ def test_thawing_starts_nothing_anew(make_sandbox):
 def test_services_of_the_request_run_and_come_back(make_sandbox):
     command = "echo run >> /workspace/runs; exec sleep 1000"
     sandbox = make_sandbox(services=[{"name": "worker", "command": command}], persistent=True)
-    wait_until(lambda: service(sandbox, "worker")["status"] == "running", 30, "the service runs", 0.1)
+    runs = lambda: sandbox.exec("cat /workspace/runs")["stdout"]
+    wait_until(lambda: runs() == "run\n", 30, "the service runs", 0.1)
     sandbox.stop()
     sandbox.resume()
-    wait_until(lambda: service(sandbox, "worker")["status"] == "running", 30, "the service runs again", 0.1)
-    wait_until(lambda: sandbox.output("cat /workspace/runs") == "run\nrun\n", 10, "two runs")
+    wait_until(lambda: runs() == "run\nrun\n", 30, "the service runs again", 0.1)
+    assert service(sandbox, "worker")["status"] == "running"
 
 
 def test_app_and_services_side_by_side(make_sandbox):
