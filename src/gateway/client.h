@@ -47,7 +47,7 @@ struct exchange {
     int families_tried;
     int64_t await_until_ms; /* see struct directory_answer */
     struct pass *pass;      /* what let it in; moves on to the client of an upgraded connection */
-    char *set_cookie; /* a whole header line, or NULL */
+    char *set_cookie;       /* a whole header line, or NULL */
     bool is_head_method;
     bool is_replayable; /* may be sent again when a kept connection turns out to be dead */
     bool is_http10;
@@ -250,7 +250,7 @@ void vigils_free(struct loop *loop);
 /* The caller's to free(). NULL: out of memory. */
 struct pass *pass_new(const char *host, const struct directory_answer *answer);
 
-/* Cuts those who would not be let in any more. Asks again only when the directory changed or a pass expired. */
+/* Cuts those who would not be let in any more (who has no answer yet is told). Asks again only when the directory changed or a pass expired. */
 void passes_sweep(struct loop *loop);
 
 #endif

@@ -66,7 +66,7 @@ struct loop {
     int64_t idle_count;
     struct errand *errands; /* what clients wait for */
     uint64_t errand_count;
-    struct vigil *vigils; /* for servers that will listen soon */
+    struct vigil *vigils;  /* for servers that will listen soon */
     uint64_t changes_seen; /* of the directory, see passes_sweep */
     struct {
         uint64_t key;

@@ -39,6 +39,20 @@ static bool is_good(struct loop *loop, struct directory_pass *pass, bool somethi
     return (!something_changed && !expires) || directory_allows(loop->shared->directory, pass);
 }
 
+static void turn_out(struct loop *loop, struct client *client)
+{
+    struct error err = {0};
+    if (!client->exchange) {
+        client_close(loop, client, true);
+        return;
+    }
+    error_set(&err, ERR_NOT_FOUND, 0, "nothing is served under this name any more, or not to you");
+    error_hint(&err, "Ask again: the reply says what has changed.");
+    errand_leave(loop, client);
+    answer_error(loop, client, &err);
+    client_again(loop, client);
+}
+
 void passes_sweep(struct loop *loop)
 {
     uint64_t changes = directory_changes(loop->shared->directory);
@@ -48,7 +62,7 @@ void passes_sweep(struct loop *loop)
         next = client->next;
         struct pass *pass = client->exchange ? client->exchange->pass : client->pass;
         if (pass && !is_good(loop, &pass->pass, changes != loop->changes_seen, realtime_ms)) {
-            client_close(loop, client, true);
+            turn_out(loop, client);
         }
     }
     loop->changes_seen = changes;
