@@ -165,8 +165,9 @@ enum spawn_stage session_run(struct session *session, const struct request *requ
         session_due(session, &session->timeout_at_ms,
                     session->start_us / 1000 + session->timeout_ms);
     }
-    session_log_close(&session->log);
-    session_log_open(&session->log, session->log_path);
+    if (session->log.fd < 0) { /* one that is restarted goes on in its log */
+        session_log_open(&session->log, session->log_path);
+    }
     session_write_pid(session->pid_path, session->pid);
     watch_streams(session);
     return SPAWN_NONE;

@@ -213,8 +213,9 @@ static int start_app(struct request *request, const struct deploy *deploy, struc
     if (!deploy->start_command && !deploy->build_command) {
         return 0;
     }
-    json_t *plan = json_pack("{s:s*, s:s*, s:i}", "start_command", deploy->start_command,
-                             "install_command", deploy->build_command, "port", deploy->port);
+    json_t *plan =
+        json_pack("{s:s*, s:s*, s:i, s:b}", "start_command", deploy->start_command,
+                  "install_command", deploy->build_command, "port", deploy->port, "restart", 1);
     int result = app_start(api->apps, request_principal(request), deploy->view.id, plan,
                            request_client_fd(request), request_ending_fd(request), &status, err);
     json_decref(plan);

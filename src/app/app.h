@@ -40,10 +40,11 @@ void apps_begin(struct apps *apps,
 
 /*
  * POST …/template/start. Checks the request ({install, install_command, start_command, port, workdir, env, user,
- * install_timeout_sec, start_timeout_sec, readiness_probe, wait}; the template's values where it says nothing) and
- * starts the app as a job with log and pid file; one that runs already is stopped first. Unless wait is false it
- * waits until the readiness probe succeeds, the command ends or start_timeout_sec passed. ERR_APP_FAILED when a
- * command failed: *ret_json is then {stage, exit_code, logs_path, log_tail}, the error's details. ERR_CONFLICT
+ * install_timeout_sec, start_timeout_sec, readiness_probe, restart, wait}; the template's values where it says
+ * nothing) and starts the app as a job with log and pid file; one that runs already is stopped first. Unless wait is false it
+ * waits until the readiness probe succeeds, the command ends or start_timeout_sec passed. With restart the
+ * job is run again after a failure, later and later, as services are; one that fails while somebody waits here is
+ * ended. ERR_APP_FAILED when a command failed: *ret_json is then {stage, exit_code, logs_path, log_tail}, the error's details. ERR_CONFLICT
  * while another start installs. ERR_CANCELLED when the peer of client_fd went, ERR_SHUTTING_DOWN when ending_fd
  * became readable: the start goes on. *ret_json otherwise: as app_status.
  */
@@ -51,9 +52,9 @@ int app_start(struct apps *apps, const struct principal *principal, const char *
               json_t *request, int client_fd, int ending_fd, json_t **ret_json, struct error *err);
 
 /* What the app is doing now: {status, ready, template_id, workdir, preview_port, install_command, start_command,
- * logs_path, pid_path, artifact_paths, process_id, exit_code, started_at, readiness_probe}. status: not_started,
- * installing, started, exited (by itself, code 0), failed, stopped. ready: its server answers. The API adds
- * preview_url. */
+ * logs_path, pid_path, artifact_paths, process_id, exit_code, started_at, readiness_probe, restart, restarts}.
+ * status: not_started, installing, started, restarting (failed, starts again in a moment), exited (by itself, code
+ * 0), failed, stopped. ready: its server answers. The API adds preview_url. */
 int app_status(struct apps *apps, const struct sandbox_use *use, json_t **ret_json,
                struct error *err);
 

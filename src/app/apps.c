@@ -131,6 +131,8 @@ static const char *status_name(json_t *plan, enum app_phase phase, const struct 
         return "installing";
     case APP_STARTED:
         return "started";
+    case APP_RESTARTING:
+        return "restarting";
     case APP_ENDED:
         return session->exit.exit_code == 0 ? "exited" : "failed";
     case APP_GONE:
@@ -155,11 +157,14 @@ static int status_of_plan(struct apps *apps, const struct sandbox_use *use, json
         return -1;
     }
     bool ready = phase == APP_STARTED && app_answers(apps, use, plan, STATUS_PROBE_MS);
+    bool has_exit = phase == APP_ENDED || phase == APP_RESTARTING;
     json_t *json =
-        json_pack("{s:s, s:b, s:s, s:s, s:o, s:o}", "status", status_name(plan, phase, &session),
-                  "ready", ready, "logs_path", APP_LOGS_PATH, "pid_path", APP_PID_PATH,
-                  "started_at", time_json(plan_int(plan, "started_ms")), "exit_code",
-                  phase == APP_ENDED ? json_integer(session.exit.exit_code) : json_null());
+        json_pack("{s:s, s:b, s:s, s:s, s:o, s:o, s:I, s:b}", "status",
+                  status_name(plan, phase, &session), "ready", ready, "logs_path", APP_LOGS_PATH,
+                  "pid_path", APP_PID_PATH, "started_at", time_json(plan_int(plan, "started_ms")),
+                  "exit_code", has_exit ? json_integer(session.exit.exit_code) : json_null(),
+                  "restarts", (json_int_t)(phase == APP_GONE ? 0 : session.restarts), "restart",
+                  json_is_true(json_object_get(plan, "restart")));
     static const char *const shown[] = {"template_id",   "workdir",    "install_command",
                                         "start_command", "process_id", "readiness_probe",
                                         "artifact_paths"};

@@ -17,7 +17,7 @@
 #define APP_INSTALLED_PATH APP_RUN_DIRECTORY "/template.installed"
 
 enum {
-    APP_LOCKS = 64,          /* starts and stops of sandboxes that share one take turns */
+    APP_LOCKS = 64, /* starts and stops of sandboxes that share one take turns */
     APP_STOP_GRACE_MS = 5000,
     APP_USE_WAIT_MS = 30 * 1000, /* for a sandbox that is starting */
     APP_LOG_TAIL_BYTES = 4096,
@@ -37,8 +37,8 @@ struct apps {
 /* --- plan.c --- */
 
 /* The plan of an app, as it is stored: {template_id, workdir, port, install, install_command, start_command, env,
- * user, readiness_probe, artifact_paths, install_timeout_sec, start_timeout_sec}; absent values are null. What
- * request says goes before the template's. */
+ * user, readiness_probe, artifact_paths, install_timeout_sec, start_timeout_sec, restart}; absent values are null.
+ * What request says goes before the template's. */
 json_t *plan_make(const struct apps *apps, const struct sandbox_use *use, json_t *request,
                   struct error *err);
 
@@ -77,9 +77,10 @@ void app_tell(struct apps *apps, const char *tenant_id, const char *sandbox_id, 
 
 enum app_phase {
     APP_INSTALLING,
-    APP_STARTED, /* its start command runs */
+    APP_STARTED,    /* its start command runs */
+    APP_RESTARTING, /* it failed and starts again in a moment */
     APP_ENDED,
-    APP_GONE,    /* there is no such job: stopped, or the sandbox started anew */
+    APP_GONE, /* there is no such job: stopped, or the sandbox started anew */
 };
 
 /* Where the job of the plan is. *ret_session is filled unless APP_GONE. -1 with err. */

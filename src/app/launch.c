@@ -12,10 +12,11 @@
 
 /*
  * What the job runs: the install command ($1, or empty) for at most $3 seconds, then the start command ($2) in its
- * place. $4 tells atolld that the installation is over. Their output, npm's included, is the app's log.
+ * place. $4 tells atolld, and the job when it is restarted, that the installation is over. Their output, npm's
+ * included, is the app's log.
  */
 static const char script[] =
-    "if [ -n \"$1\" ]; then\n"
+    "if [ -n \"$1\" ] && [ ! -e \"$4\" ]; then\n"
     "  printf '$ %s\\n' \"$1\"\n"
     "  if command -v timeout >/dev/null; then timeout -k 5 \"$3\" /bin/bash -c \"$1\" </dev/null\n"
     "  else /bin/bash -c \"$1\" </dev/null; fi\n"
@@ -67,7 +68,7 @@ static int end_earlier(const struct sandbox_use *use, json_t *earlier, struct er
         return error_hint(err, "Wait until GET …/template says another status than installing, or "
                                "end it with POST …/template/stop.");
     }
-    if (phase == APP_STARTED &&
+    if ((phase == APP_STARTED || phase == APP_RESTARTING) &&
         session_stop(use->agent_socket, session.id, APP_STOP_GRACE_MS, true, &session, err) < 0 &&
         err->code != ERR_PROCESS_NOT_FOUND) {
         return -1;
@@ -127,6 +128,7 @@ static int start_job(struct apps *apps, const struct sandbox_use *use, json_t *p
         .log_path = APP_LOGS_PATH,
         .pid_path = APP_PID_PATH,
         .running_max = apps->settings->max_jobs,
+        .restart = json_is_true(json_object_get(plan, "restart")),
     };
     struct session started;
     int result = session_start(use->agent_socket, &start, &started, err);

@@ -25,6 +25,7 @@ static const char *const known[] = {
     "install_timeout_sec",
     "start_timeout_sec",
     "readiness_probe",
+    "restart",
     "wait",
 };
 
@@ -166,6 +167,15 @@ static int take_install(json_t *request, json_t *plan, struct error *err)
                                json_boolean(install && given(plan, "install_command")));
 }
 
+static int take_restart(json_t *request, json_t *plan, struct error *err)
+{
+    bool restart = false;
+    if (take_bool(request, "restart", &restart, err)) {
+        return -1;
+    }
+    return json_object_set_new(plan, "restart", json_boolean(restart));
+}
+
 static int check_start_command(json_t *plan, struct error *err)
 {
     if (given(plan, "start_command")) {
@@ -216,6 +226,7 @@ json_t *plan_make(const struct apps *apps, const struct sandbox_use *use, json_t
         take_text(request, plan, "user", USER_MAX_BYTES, err) || take_workdir(request, plan, err) ||
         take_port(request, plan, err) || take_env(request, plan, err) ||
         take_probe(request, plan, err) || take_install(request, plan, err) ||
+        take_restart(request, plan, err) ||
         take_seconds(request, plan, "install_timeout_sec", INSTALL_TIMEOUT_SEC,
                      INSTALL_TIMEOUT_MAX_SEC, err) ||
         take_seconds(request, plan, "start_timeout_sec", START_TIMEOUT_SEC, START_TIMEOUT_MAX_SEC,

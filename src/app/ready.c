@@ -41,6 +41,8 @@ int app_phase_of(const struct sandbox_use *use, json_t *plan, enum app_phase *re
     }
     if (ret_session->state == AGENT_SESSION_ENDED) {
         *ret_phase = APP_ENDED;
+    } else if (ret_session->state == AGENT_SESSION_WAITING) {
+        *ret_phase = APP_RESTARTING;
     } else {
         *ret_phase = is_installed(use, plan) ? APP_STARTED : APP_INSTALLING;
     }
@@ -64,6 +66,12 @@ bool app_answers(struct apps *apps, const struct sandbox_use *use, json_t *plan,
 static int failed(const struct sandbox_use *use, json_t *plan, const struct session *session,
                   json_t **ret_details, struct error *err)
 {
+    struct session ended;
+    struct error ignored = {0};
+    if (session->state != AGENT_SESSION_ENDED) {
+        /* What never answered is not restarted: whoever waits is told instead. */
+        session_stop(use->agent_socket, session->id, APP_STOP_GRACE_MS, false, &ended, &ignored);
+    }
     bool started = is_installed(use, plan);
     const char *which = started ? "start" : "install";
     int code = session->exit.exit_code;
@@ -95,9 +103,11 @@ static int look(struct apps *apps, const struct sandbox_use *use, json_t *plan,
     if (phase == APP_GONE) {
         return error_set(err, ERR_CONFLICT, 0, "the app was stopped or started anew meanwhile");
     }
-    if (phase == APP_ENDED) {
-        /* what ends well, such as a script that writes a report, has done its work */
-        return session.exit.exit_code == 0 ? 1 : failed(use, plan, &session, ret_details, err);
+    if (phase == APP_ENDED && session.exit.exit_code == 0) {
+        return 1; /* a script that writes a report, or the like, has done its work */
+    }
+    if (phase == APP_ENDED || phase == APP_RESTARTING || session.restarts > 0) {
+        return failed(use, plan, &session, ret_details, err);
     }
     int64_t now_ms = clock_monotonic_ms();
     if (phase == APP_INSTALLING) {

@@ -14,6 +14,7 @@ const struct option_spec app_options[] = {
     {'e', "env", "KEY=VALUE", "start: environment variable (repeatable)"},
     {0, "start-timeout", "TIME", "start: how long to wait for an answer (default 60s)"},
     {0, "install-timeout", "TIME", "start: how long the installation may take (default 10m)"},
+    {0, "restart", NULL, "start: run it again after a failure"},
     {'d', "no-wait", NULL, "start: do not wait until it answers"},
     {0, NULL, NULL, NULL},
 };
@@ -26,6 +27,9 @@ static int make_body(const struct command *command, const struct arguments *argu
     add_text(arguments, "user", body, "user");
     if (arguments_has(arguments, "install")) {
         json_object_set_new(body, "install", json_true());
+    }
+    if (arguments_has(arguments, "restart")) {
+        json_object_set_new(body, "restart", json_true());
     }
     if (arguments_has(arguments, "no-wait")) {
         json_object_set_new(body, "wait", json_false());
@@ -76,11 +80,11 @@ static int app_start(const struct command *command, const struct arguments *argu
 
 static int app_status(const struct arguments *arguments, struct client *client)
 {
-    static const char *const members[] = {
-        "status",        "ready",     "preview_port", "preview_url",
-        "start_command", "exit_code", "started_at",   NULL};
-    static const char *const headings[] = {"STATUS",  "READY", "PORT",    "URL",
-                                           "COMMAND", "EXIT",  "STARTED", NULL};
+    static const char *const members[] = {"status",      "ready",         "preview_port",
+                                          "preview_url", "start_command", "exit_code",
+                                          "restarts",    "started_at",    NULL};
+    static const char *const headings[] = {"STATUS", "READY",    "PORT",    "URL", "COMMAND",
+                                           "EXIT",   "RESTARTS", "STARTED", NULL};
     auto_json json_t *reply = NULL;
     struct error err = {0};
     if (sandbox_call(client, "GET", arguments->operands[1], "/template", NULL, &reply, &err)) {

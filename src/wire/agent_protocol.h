@@ -139,8 +139,8 @@ enum agent_tag {
     AGENT_COLS,
     AGENT_RESTART,       /* 1: start it again after it failed (exit code not 0, or a signal), waiting 1 s,
                             doubling to 30 s; 10 s of running start the row anew */
-    AGENT_LOG_PATH,      /* text, absolute: a copy of its output as plain text, begun anew at each start;
-                            cut to its newer half when it passes AGENT_LOG_MAX_BYTES */
+    AGENT_LOG_PATH,      /* text, absolute: a copy of its output as plain text, begun anew with the session, not
+                            with a restart; cut to its newer half when it passes AGENT_LOG_MAX_BYTES */
     AGENT_PID_PATH,      /* text, absolute: a file that is given its process id */
     AGENT_DETACH_MS,     /* terminal: ended when nobody has been attached for so long; 0: never */
     AGENT_STARTED_MS,

@@ -71,6 +71,17 @@ def test_not_waiting(atoll, site):
     assert done.returncode == 0 and "app status" in done.stderr
 
 
+def test_restarting(atoll, site):
+    succeed(atoll("app", "start", site.id, "--no-wait", "--restart", "-c", "exit 3", "-p", "4102"))
+
+    def seen():
+        [row] = rows(succeed(atoll("app", "status", site.id)))
+        return row[0] == "restarting" and row[6] != "0" and row
+
+    assert wait_until(seen, 30, "a restart", 0.1)[5] == "3"
+    assert succeed(atoll("app", "stop", site.id)) == "stopped\n"
+
+
 def test_a_failing_app_tells_its_last_words(atoll, site):
     done = atoll("app", "start", site.id, "-c", "echo broken config; exit 1")
     assert done.returncode == EXIT_API_ERROR

@@ -145,6 +145,10 @@ def test_a_start_command_starts_the_app(client, make_sandbox, visitor):
     assert '"server": "app"' in visitor.page(made["url"])
     assert sandbox.output("ls /workspace") == "built\nserver.py\n"
     assert made["start_command"].startswith("exec python3")
+    # it is there to stay
+    sandbox.output("kill -9 $(cat /tmp/miosa-run/template.pid)")
+    wait_until(lambda: visitor.get(made["url"]).status_code == 200, 30, "the app to run again")
+    assert checked(client.get(f"{sandbox.path}/template"))["data"]["restarts"] == 1
     reply = client.post(f"{sandbox.path}/deploy", {"name": "x", "port": 8001, "start_command": "exit 3"})
     expect_error(reply, 422, "APP_NOT_READY")
     assert len(checked(client.get("/deployments", params={"sandbox_id": sandbox.id}))["data"]) == 1

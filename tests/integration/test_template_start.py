@@ -299,6 +299,61 @@ def test_a_start_ends_with_its_sandbox(make_sandbox):
     assert reply.json()["error"]["code"] in ("AGENT_UNAVAILABLE", "SANDBOX_NOT_RUNNING"), reply.text
 
 
+# --- restart ---
+
+
+def kill(sandbox):
+    """Ends the app as a crash would."""
+    sandbox.output(f"kill -9 $(cat {PID})")
+
+
+def test_without_restart_a_failure_is_final(plain):
+    app = start(plain, start_command=SERVER.format("127.0.0.1"), port=4700)
+    assert app["restart"] is False and app["restarts"] == 0
+    kill(plain)
+    assert await_status(plain, "failed")["restarts"] == 0
+
+
+def test_with_restart_it_runs_again_after_failures(plain):
+    plain.output("rm -f /workspace/runs")
+    app = start(plain, install_command="echo installed >> /workspace/runs", port=4701, restart=True,
+                start_command="echo run >> /workspace/runs; echo run; " + SERVER.format("127.0.0.1"))
+    assert app["restart"] is True and app["restarts"] == 0 and app["status"] == "started"
+    for restarts in (1, 2):
+        kill(plain)
+        now = wait_until(lambda: (seen := status(plain))["restarts"] == restarts and seen["ready"] and seen, 30,
+                         "the app answers again", 0.1)
+        assert now["status"] == "started" and now["process_id"] == app["process_id"]
+    # installed once; the log goes on
+    assert plain.output("cat /workspace/runs") == "installed\nrun\nrun\nrun\n"
+    assert plain.read(LOGS).decode().splitlines().count("run") == 3
+    assert stop(plain)["status"] == "stopped"
+
+
+def test_a_restart_can_be_stopped_and_replaced(plain):
+    for end in (stop, lambda sandbox: start(sandbox, start_command="exec sleep 1000")):
+        start(plain, start_command="exit 7", restart=True, wait=False)
+        now = await_status(plain, "restarting")
+        assert now["exit_code"] == 7 and now["ready"] is False
+        app = end(plain)
+        assert app["status"] in ("stopped", "started") and app["restarts"] == 0
+    stop(plain)
+
+
+def test_what_ends_well_is_not_restarted(plain):
+    start(plain, start_command="exit 0", restart=True)
+    assert await_status(plain, "exited")["restarts"] == 0
+
+
+def test_who_waits_for_what_fails_is_told_and_it_is_not_restarted(plain):
+    for which, command in (("install", {"install_command": "exit 9", "start_command": "true"}),
+                           ("start", {"start_command": "exit 9"})):
+        details = expect_error(start_reply(plain, port=4702, restart=True, **command), 422, "APP_NOT_READY")["details"]
+        assert details["stage"] == which and details["exit_code"] == 9
+        now = status(plain)
+        assert now["status"] == "failed" and now["exit_code"] == 9 and now["restarts"] == 0
+
+
 # --- it belongs to the sandbox ---
 
 
@@ -387,6 +442,7 @@ def test_a_paused_sandbox_has_no_app_to_ask(make_sandbox):
 @pytest.mark.parametrize("fields,code,field", [
     ({"install": "yes"}, "VALIDATION_ERROR", "install"),
     ({"wait": 1}, "VALIDATION_ERROR", "wait"),
+    ({"restart": "always"}, "VALIDATION_ERROR", "restart"),
     ({"start_command": ""}, "VALIDATION_ERROR", "start_command"),
     ({"start_command": ["a"]}, "VALIDATION_ERROR", "start_command"),
     ({"install_command": 1}, "VALIDATION_ERROR", "install_command"),
