@@ -238,7 +238,7 @@ void errands_free(struct loop *loop);
 /* Nothing listens on its port. True: it may soon, the client waits. */
 bool vigil_join(struct loop *loop, struct client *client);
 void vigil_leave(struct client *client);
-/* The client was connected: so will the others be. */
+/* The client was connected: soon the others will be, too. */
 void vigil_succeed(struct loop *loop, struct client *client);
 void vigils_run(struct loop *loop);
 /* When to call that; INT64_MAX: there is none. */

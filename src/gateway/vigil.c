@@ -1,12 +1,13 @@
 /* Clients whose sandbox was started a moment ago and brings back a server that does not listen yet. Of those that wait for
- * the same port one tries again and again, so that many cost no more than one; when it gets through, so do the others. */
+ * the same port one tries again and again, so that many cost no more than one; when it gets through, the others
+ * follow, a few at a time: development servers queue no more than five connections. */
 #include "gateway/client.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RETRY_MS = 100 };
+enum { RETRY_MS = 100, RELEASE_MS = 20, RELEASED_AT_ONCE = 4 };
 
 struct vigil {
     struct vigil *next;
@@ -16,6 +17,7 @@ struct vigil {
     int64_t until_ms, next_ms;
     struct client *first, **last; /* in the order in which they came, without the scout */
     struct client *scout;         /* is trying; NULL: nobody */
+    bool listens;                 /* as far as is known */
 };
 
 static bool fits(const struct vigil *vigil, const struct exchange *exchange)
@@ -63,6 +65,7 @@ bool vigil_join(struct loop *loop, struct client *client)
         vigil->scout = NULL;
         vigil->next_ms = loop->now_ms + RETRY_MS;
     }
+    vigil->listens = false;
     client->state = CLIENT_WAITING;
     client->since_ms = loop->now_ms;
     client->vigil = vigil;
@@ -109,16 +112,22 @@ void vigil_leave(struct client *client)
 void vigil_succeed(struct loop *loop, struct client *client)
 {
     struct vigil *vigil = client->vigil;
-    if (!vigil) {
-        return;
+    if (vigil) {
+        vigil_leave(client);
+        vigil->listens = true;
+        vigil->next_ms = loop->now_ms;
     }
-    struct client *other;
-    vigil_leave(client);
-    while ((other = take_first(vigil))) {
-        other->vigil = NULL;
-        upstream_get(loop, other, false);
-        client_again(loop, other);
+}
+
+static void release_some(struct loop *loop, struct vigil *vigil)
+{
+    struct client *client;
+    for (int i = 0; i < RELEASED_AT_ONCE && (client = take_first(vigil)); i++) {
+        client->vigil = NULL;
+        upstream_get(loop, client, false);
+        client_again(loop, client);
     }
+    vigil->next_ms = loop->now_ms + RELEASE_MS;
 }
 
 /* The time is up, or the sandbox's run is over. */
@@ -143,7 +152,9 @@ static void go_on(struct loop *loop, struct vigil *vigil)
 {
     bool is_alive = directory_alive(loop->shared->directory, vigil->sandbox_id, vigil->run);
     vigil->next_ms = loop->now_ms + RETRY_MS;
-    if (!is_alive || loop->now_ms >= vigil->until_ms) {
+    if (is_alive && vigil->listens) {
+        release_some(loop, vigil);
+    } else if (!is_alive || loop->now_ms >= vigil->until_ms) {
         give_up(loop, vigil, is_alive);
     } else if (!vigil->scout && vigil->first) {
         struct client *scout = vigil->scout = take_first(vigil);
