@@ -63,6 +63,33 @@ class Preview:
         return "\r\n".join([f"{method} {path} {version}", f"Host: {self.host}", *headers]) + "\r\n\r\n"
 
 
+class Tunnel:
+    """An upgraded connection that echoes."""
+
+    def __init__(self, preview, token=None, host=None):
+        lines = ("Connection: Upgrade", "Upgrade: echo") + ((f"x-miosa-preview-token: {token}",) if token else ())
+        head = preview.head("/upgrade", "GET", *lines)
+        self.connection = preview.connect()
+        self.connection.send(head.replace(preview.host, host) if host else head)
+        reply = self.connection._until(b"\r\n\r\n").decode()
+        assert reply.startswith("HTTP/1.1 101 "), reply
+
+    def lives(self):
+        self.connection.send(b"x")
+        assert self.connection._exactly(1) == b"x"
+        return True
+
+    def is_cut(self):
+        """Waits for the end."""
+        self.connection.socket.settimeout(20)
+        try:
+            return self.connection.socket.recv(1) == b""
+        except ConnectionResetError:
+            return True
+        finally:
+            self.connection.socket.close()
+
+
 def start_upstream(sandbox, address="127.0.0.1", port=PORT):
     """Starts harness/upstream.py inside; the job."""
     sandbox.upload("/workspace/upstream.py", UPSTREAM.read_bytes())

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from harness import gateway
 from harness.expect import checked, expect_error
 from harness.instance import free_port
 from harness.name_server import NameServer
@@ -150,6 +151,25 @@ def test_a_record_proves_it(owner, home, names, shop):
     expect_error(owner.post("/domains/record.example.org/assign", {}), 400, "MISSING_PARAM", "deployment_id")
     checked(owner.delete("/domains/record.example.org"))
     assert visitor.refused(domain["url"]) == "NOT_FOUND"
+
+
+def test_connections_end_with_the_domain(owner, home, names):
+    with owner.create() as sandbox:
+        gateway.start_upstream(sandbox)
+        preview = gateway.Preview(home, sandbox)
+        made = checked(owner.post(f"{sandbox.path}/deploy", {"name": "live", "port": preview.port}), 201)
+        prove(names, claim(owner, "live.example.org", deployment_id=made["id"]))
+        verify(owner, "live.example.org")
+        tunnel = gateway.Tunnel(preview, host="live.example.org")
+        other = gateway.Tunnel(preview, host=made["url"].split("//")[1].split(":")[0])
+        assert tunnel.lives()
+        checked(owner.post("/domains/live.example.org/assign", {"deployment_id": None}))
+        assert tunnel.is_cut()
+        checked(owner.post("/domains/live.example.org/assign", {"deployment_id": made["id"]}))
+        tunnel = gateway.Tunnel(preview, host="live.example.org")
+        checked(owner.delete("/domains/live.example.org"))
+        assert tunnel.is_cut()
+        assert other.lives()
 
 
 @pytest.fixture

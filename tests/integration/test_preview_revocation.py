@@ -1,15 +1,12 @@
 """Whoever is not let in any more does not stay either: upgraded connections and responses that go on."""
 
-import socket
 import time
 
 import pytest
 
 from harness import gateway
 from harness.expect import checked
-
-UPGRADE = ("Connection: Upgrade", "Upgrade: echo")
-
+from harness.gateway import Tunnel
 
 def preview_of(instance, sandbox):
     gateway.start_upstream(sandbox)
@@ -24,33 +21,6 @@ def served(instance, make_sandbox):
 @pytest.fixture
 def witness(instance, make_sandbox):
     return preview_of(instance, make_sandbox())
-
-
-class Tunnel:
-    """An upgraded connection that echoes."""
-
-    def __init__(self, preview, token=None, host=None, path="/upgrade"):
-        lines = UPGRADE + ((f"x-miosa-preview-token: {token}",) if token else ())
-        head = preview.head(path, "GET", *lines)
-        self.connection = preview.connect()
-        self.connection.send(head.replace(preview.host, host) if host else head)
-        reply = self.connection._until(b"\r\n\r\n").decode()
-        assert reply.startswith("HTTP/1.1 101 "), reply
-
-    def lives(self):
-        self.connection.send(b"x")
-        assert self.connection._exactly(1) == b"x"
-        return True
-
-    def is_cut(self):
-        """Waits for the end; a second is what the gateway takes."""
-        self.connection.socket.settimeout(20)
-        try:
-            return self.connection.socket.recv(1) == b""
-        except ConnectionResetError:
-            return True
-        finally:
-            self.connection.socket.close()
 
 
 def share(preview, made):
