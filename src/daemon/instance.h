@@ -10,8 +10,8 @@ enum { INSTANCE_PATH_SIZE = 512 };
 /* Makes STATE and STATE/data when they are missing (as root: data belongs to settings.user). */
 int instance_prepare(const struct settings *settings, struct error *err);
 
-/* Started as root: becomes settings.user for good, without capabilities, and checks that there is no
- * way back. Started as anybody else: only gives up the means to gain privileges. */
+/* Started as root: becomes settings.user for good, without capabilities (but the one to
+ * serve ports below 1024, when a setting names one), and checks that there is no way back. Started as anybody else: only gives up the means to gain privileges. */
 int instance_drop_privileges(const struct settings *settings, struct error *err);
 
 /* Takes the lock of the data directory, so that one atolld writes there; *ret_fd holds it. Writes the

@@ -4,6 +4,9 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,14 +36,34 @@ static int become(const struct passwd *entry, struct error *err)
     return 0;
 }
 
-static int clear_capabilities(struct error *err)
+static bool is_low_port(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    long port = colon ? strtol(colon + 1, NULL, 10) : 0;
+    return port > 0 && port < 1024;
+}
+
+static bool needs_low_port(const struct settings *settings)
+{
+    return is_low_port(settings->listen) || is_low_port(settings->gateway) ||
+           is_low_port(settings->gateway_tls);
+}
+
+/* All but the one that serves ports below 1024, which stays only if such a port is to be served and it is
+ * there to be kept. */
+static int clear_capabilities(const struct settings *settings, struct error *err)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2] = {0};
+    struct __user_cap_data_struct own[2] = {0}, kept[2] = {0};
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    if (syscall(SYS_capset, &header, none) < 0) {
+    if (needs_low_port(settings) && syscall(SYS_capget, &header, own) == 0) {
+        kept[0].permitted = own[0].permitted & (1u << CAP_NET_BIND_SERVICE);
+        kept[0].effective = kept[0].permitted;
+    }
+    if (syscall(SYS_capset, &header, kept) < 0) {
         return error_set(err, ERR_INTERNAL, errno, "give up capabilities");
     }
+    prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
     return 0;
 }
 
@@ -55,6 +78,7 @@ int instance_drop_privileges(const struct settings *settings, struct error *err)
             return error_hint(err, "Make it: useradd --system --user-group %s", settings->user);
         }
         empty_bounding_set();
+        prctl(PR_SET_KEEPCAPS, needs_low_port(settings), 0, 0, 0);
         if (become(entry, err) < 0) {
             return -1;
         }
@@ -62,5 +86,5 @@ int instance_drop_privileges(const struct settings *settings, struct error *err)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
         return error_set(err, ERR_INTERNAL, errno, "no_new_privs");
     }
-    return clear_capabilities(err);
+    return clear_capabilities(settings, err);
 }
