@@ -4,6 +4,7 @@
 #include "isolate.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -184,7 +185,8 @@ static void cancelled_write_leaves_nothing(void)
     agent_call_free(call);
     /* The agent notices soon; asking it something else meanwhile paces the wait. */
     struct agent_stat entry;
-    for (int i = 0; i < 100000 && count_entries(directory) != 1; i++) {
+    int64_t deadline_ms = clock_monotonic_ms() + 30 * 1000;
+    while (count_entries(directory) != 1 && clock_monotonic_ms() < deadline_ms) {
         agent_stat(agent(), directory, true, &entry, &err);
     }
     CHECK_INT(count_entries(directory), 1);
