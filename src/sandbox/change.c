@@ -129,7 +129,7 @@ static void advance_clocks(struct sandbox_record *next, enum sandbox_state from,
         next->ready_ms = now_ms;
         next->started_ms = next->started_ms ? next->started_ms : now_ms;
     }
-    bool runs = to == SANDBOX_RUNNING || to == SANDBOX_PAUSING || to == SANDBOX_DESTROYING;
+    bool runs = sandbox_state_runs(to) || to == SANDBOX_PAUSING || to == SANDBOX_DESTROYING;
     if (!runs && next->run_started_ms) {
         next->runtime_ms += now_ms > next->run_started_ms ? now_ms - next->run_started_ms : 0;
         next->run_started_ms = 0;
@@ -145,7 +145,8 @@ static void advance_clocks(struct sandbox_record *next, enum sandbox_state from,
 static void after_commit(struct sandboxes *sandboxes, struct sandbox *sandbox,
                          enum sandbox_state from)
 {
-    if (sandbox->state == SANDBOX_RUNNING && from != SANDBOX_PAUSING) {
+    bool ran_on = from == SANDBOX_PAUSING || from == SANDBOX_SNAPSHOTTING;
+    if (sandbox->state == SANDBOX_RUNNING && !ran_on) {
         sandbox->last_activity_ms = clock_monotonic_ms();
         sandbox->timer_started_ms = sandbox->last_activity_ms;
         sandbox->retry_after_ms = 0;
@@ -159,7 +160,7 @@ static void after_commit(struct sandboxes *sandboxes, struct sandbox *sandbox,
         timers_note(sandboxes, sandbox_deadline_ms(sandbox, &source));
     }
     view_publish(sandboxes, sandbox);
-    if (sandbox->state == SANDBOX_RUNNING && sandbox->record.start_pending) {
+    if (sandbox->state == SANDBOX_RUNNING && !ran_on && sandbox->record.start_pending) {
         starts_request(sandboxes, sandbox);
     }
     pthread_cond_broadcast(&sandbox->changed);

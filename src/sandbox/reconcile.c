@@ -5,6 +5,7 @@
  *   provisioning   undo: destroy, error (in every case)
  *   running        adopt               thaw           paused (persistent)  error
  *                                                     or error
+ *   snapshotting   running             thaw           as running         error
  *   pausing        running             paused         paused               error
  *   paused         freeze              -              paused, cold         error
  *   resuming       running             paused         paused, cold         error
@@ -96,7 +97,7 @@ static int to_paused(struct sandboxes *sandboxes, struct sandbox *sandbox, bool 
     if (!processes) {
         next.agent_socket[0] = '\0';
     }
-    if (sandbox->state == SANDBOX_RUNNING) {
+    if (sandbox_state_runs(sandbox->state)) {
         snprintf(next.last_pause_source, sizeof(next.last_pause_source), "host_restart");
     }
     return sandbox->state == SANDBOX_PAUSED
@@ -112,7 +113,7 @@ static int processes_are_gone(struct sandboxes *sandboxes, struct sandbox *sandb
         return fail_busy(sandboxes, sandbox, "the host has neither its processes nor its files",
                          true, err);
     }
-    if (sandbox->state == SANDBOX_RUNNING && !sandbox->record.persistent) {
+    if (sandbox_state_runs(sandbox->state) && !sandbox->record.persistent) {
         return fail_busy(sandboxes, sandbox, "the host ended its processes (it was restarted)",
                          true, err);
     }
@@ -177,6 +178,7 @@ static int settle_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
     case SANDBOX_PROVISIONING:
         return undo_provisioning(sandboxes, sandbox, err);
     case SANDBOX_RUNNING:
+    case SANDBOX_SNAPSHOTTING:
         return settle_running(sandboxes, sandbox, entry, err);
     case SANDBOX_PAUSED:
         return settle_paused(sandboxes, sandbox, entry, err);

@@ -24,6 +24,7 @@
 enum sandbox_state {
     SANDBOX_PROVISIONING,
     SANDBOX_RUNNING,
+    SANDBOX_SNAPSHOTTING, /* runs on while a snapshot is taken of it */
     SANDBOX_PAUSING,
     SANDBOX_PAUSED,
     SANDBOX_RESUMING,
@@ -34,6 +35,12 @@ enum sandbox_state {
 };
 
 const char *sandbox_state_name(enum sandbox_state state);
+
+/* Do its processes run, so that commands and files are in reach? */
+static inline bool sandbox_state_runs(enum sandbox_state state)
+{
+    return state == SANDBOX_RUNNING || state == SANDBOX_SNAPSHOTTING;
+}
 
 struct sandboxes; /* all of them; one per atolld */
 
@@ -166,7 +173,7 @@ void sandbox_explain(struct sandboxes *sandboxes, const struct sandbox_use *use,
 struct sandbox_view {
     char id[ID_SIZE], tenant_id[ID_SIZE];
     char slug[64], template_id[80];
-    enum sandbox_state state;
+    enum sandbox_state state; /* running while a snapshot is taken */
     bool auto_resume;
     uint64_t run; /* changes with every start of its processes */
     int app_port; /* of its app, else the template's preview port, else 0 */

@@ -37,7 +37,7 @@ int64_t sandbox_deadline_ms(const struct sandbox *sandbox, const char **ret_sour
 
 int64_t sandbox_timeout_remaining_ms(const struct sandbox *sandbox)
 {
-    if (sandbox->state != SANDBOX_RUNNING || sandbox->record.always_on ||
+    if (!sandbox_state_runs(sandbox->state) || sandbox->record.always_on ||
         sandbox->record.timeout_sec == 0) {
         return -1;
     }
