@@ -157,10 +157,9 @@ struct engine_operations {
     void (*snapshot_remove)(struct engine *engine, const char *snapshot_id,
                             struct engine_call *call);
 
-    /* The ids of at most max snapshots behind after ("": from the start), in order. The number of them,
-     * or -1 with err. */
-    int (*snapshot_list)(struct engine *engine, const char *after, char (*ret_ids)[ID_SIZE],
-                         int max, struct error *err);
+    /* The ids of all snapshots, in order. *ret_ids is the caller's to free(). */
+    int (*snapshot_list)(struct engine *engine, char (**ret_ids)[ID_SIZE], size_t *ret_count,
+                         struct error *err);
 
     /* Makes count TCP sockets inside the sandbox's network; address gets where a server inside is
      * reached from them. The descriptors are the caller's. ERR_NOT_RUNNING. */

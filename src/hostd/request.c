@@ -201,8 +201,8 @@ int request_parse(const void *packet, size_t length, const struct settings *sett
     int64_t operation;
     *request = (struct request){0};
     if (collect(packet, length, &fields, err) < 0 ||
-        take_int(&fields, HOST_OPERATION, "operation", HOST_OP_HELLO, HOST_OP_SOCKETS, &operation,
-                 err) < 0 ||
+        take_int(&fields, HOST_OPERATION, "operation", HOST_OP_HELLO, HOST_OP_SNAPSHOT_LIST,
+                 &operation, err) < 0 ||
         take_flag(&fields, HOST_KEEP_DISK, "keep_disk", &request->keep_disk, err) < 0) {
         return -1;
     }
