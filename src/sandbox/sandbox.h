@@ -43,6 +43,7 @@ static inline bool sandbox_state_runs(enum sandbox_state state)
 }
 
 struct sandboxes; /* all of them; one per atolld */
+struct sandbox_origin;
 
 /* What a create request asks for, validated by the API layer for type and range (sandbox_spec_parse). */
 struct sandbox_spec {
@@ -61,6 +62,7 @@ struct sandbox_spec {
     bool
         auto_start; /* start the template's app when it runs: its record is {"auto_start": true} then */
     json_t *services; /* borrowed: name → definition (app/services.h), checked; or NULL */
+    const struct sandbox_origin *origin; /* its files are a snapshot's (sandbox/snapshot.h), or NULL */
     enum host_network network;
     int64_t wait_ms; /* ?wait / body wait: how long the caller would wait; -1 = not asked */
 

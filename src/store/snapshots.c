@@ -166,7 +166,8 @@ int store_snapshot_touch(struct store *store, const char *id, int64_t used_ms, i
 {
     struct store *locked STORE_LOCKED = store_lock(store);
     return store_execute(store, err,
-                         "UPDATE snapshots SET last_used_ms = ?, expires_ms = ? WHERE id = ?",
+                         "UPDATE snapshots SET last_used_ms = ?1,"
+                         " expires_ms = iif(?2 > 0, ?2, expires_ms) WHERE id = ?3",
                          "iit", used_ms, expires_ms, id);
 }
 

@@ -52,7 +52,7 @@ int store_snapshot_finish(struct store *store, const struct store_snapshot *snap
 /* A ready one's files are gone, or not what they were. */
 int store_snapshot_fail(struct store *store, const char *id, const char *reason, struct error *err);
 
-/* It was used; it expires at expires_ms now. */
+/* It was used; it expires at expires_ms now (0: when it did). */
 int store_snapshot_touch(struct store *store, const char *id, int64_t used_ms, int64_t expires_ms,
                          struct error *err);
 
