@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import subprocess
 import uuid
 
@@ -314,6 +315,32 @@ def test_nothing_is_left_when_the_disk_is_full(fresh_instance):
     assert "disk_reserve_mb" in message
     assert_runs(sandbox)
     wait_until(lambda: not names(instance), 20, "what was begun to go")
+
+
+TIDE = """
+import os
+tide = os.open("/workspace/tide", os.O_RDWR | os.O_CREAT)
+number = 0
+while True:
+    number += 1
+    for megabyte in range(64):
+        os.pwrite(tide, number.to_bytes(4, "little") * (1 << 18), megabyte << 20)
+    open("/workspace/begun", "w").close()
+"""
+
+
+def test_one_moment_is_saved_while_the_files_change(own, source):
+    """Every image shows the wave of one writer at one place: what lies ahead of it is one older."""
+    source.write("/workspace/tide.py", TIDE)
+    source.output("nohup python3 /workspace/tide.py >/dev/null 2>&1 &")
+    wait_until(lambda: source.exec("test -e /workspace/begun")["exit_code"] == 0, 20, "the first wave")
+    for _ in range(5):
+        path = image(own, host.snapshot(own, source.id)["snapshot_id"])
+        command = ["debugfs", "-R", "cat /upper/workspace/tide", path]
+        water = subprocess.run(command, capture_output=True, check=True).stdout
+        heights = struct.unpack(f"<{len(water) // 4096}I", b"".join(water[at : at + 4] for at in range(0, len(water), 4096)))
+        assert len(heights) == 64 << 8
+        assert list(heights) == sorted(heights, reverse=True) and heights[0] - heights[-1] in (0, 1)
 
 
 def test_writes_are_in_it_once_they_were_acknowledged(own, source):

@@ -12,8 +12,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-enum { MEBIBYTE = 1024 * 1024 };
-
 /*
  * A sandbox's disk is a sparse ext4 image with the directories that overlayfs needs. Usual sizes are
  * made once ("blank") and copied, since a copy is cheaper than mke2fs.
@@ -134,62 +132,6 @@ int disk_make_blank(const struct engine *engine, int64_t bytes, struct error *er
     return 0;
 }
 
-/* Copies what is not a hole. 0, or -1 with errno. */
-static int copy_data(int from, int to, off_t length)
-{
-    enum { AT_ONCE = 16 * MEBIBYTE }; /* a helper must be able to end in between */
-    off_t at = 0;
-    while ((at = lseek(from, at, SEEK_DATA)) >= 0 && at < length) {
-        off_t end = lseek(from, at, SEEK_HOLE), target = at;
-        while (end > 0 && at < end) {
-            size_t size = end - at < AT_ONCE ? (size_t)(end - at) : AT_ONCE;
-            if (copy_file_range(from, &at, to, &target, size, 0) <= 0) {
-                return -1;
-            }
-        }
-    }
-    return at < 0 && errno != ENXIO ? -1 : 0;
-}
-
-int disk_check_space(const struct engine *engine, int64_t bytes, struct error *err)
-{
-    struct statvfs info;
-    int64_t reserve = engine->context.settings->disk_reserve_mb * MEBIBYTE;
-    if (statvfs(engine->disks_path, &info) < 0) {
-        return error_set(err, ERR_ENGINE, errno, "read the free space of %s", engine->disks_path);
-    }
-    int64_t free_bytes = (int64_t)(info.f_bavail * info.f_frsize);
-    if (free_bytes >= reserve + bytes) {
-        return 0;
-    }
-    error_set(err, ERR_CAPACITY, 0,
-              "the host's disk has %lld MiB free, of which %lld MiB are kept (disk_reserve_mb)",
-              (long long)(free_bytes / MEBIBYTE), (long long)(reserve / MEBIBYTE));
-    if (bytes > 0) {
-        error_prefix(err, "%lld MiB are needed", (long long)(bytes / MEBIBYTE + 1));
-    }
-    return -1;
-}
-
-int disk_copy(const struct engine *engine, int from, int to, struct error *err)
-{
-    struct stat info;
-    if (ioctl(to, FICLONE, from) == 0) {
-        return 0;
-    }
-    if (fstat(from, &info) < 0) {
-        return error_set(err, ERR_ENGINE, errno, "copy the disk");
-    }
-    if (disk_check_space(engine, (int64_t)info.st_blocks * 512, err) < 0) {
-        return -1;
-    }
-    if (ftruncate(to, info.st_size) < 0 || copy_data(from, to, info.st_size) < 0) {
-        return error_set(err, errno == ENOSPC || errno == EFBIG ? ERR_CAPACITY : ERR_ENGINE, errno,
-                         "copy the disk");
-    }
-    return 0;
-}
-
 int disk_copy_blank(int directory_fd, int64_t bytes, int image_fd, struct error *err)
 {
     char name[64];
@@ -200,7 +142,8 @@ int disk_copy_blank(int directory_fd, int64_t bytes, int image_fd, struct error 
     if (ioctl(image_fd, FICLONE, blank) == 0) {
         return 0;
     }
-    if (ftruncate(image_fd, (off_t)bytes) < 0 || copy_data(blank, image_fd, (off_t)bytes) < 0) {
+    if (ftruncate(image_fd, (off_t)bytes) < 0 ||
+        disk_copy_data(blank, image_fd, (off_t)bytes) < 0) {
         return error_set(err, errno == ENOSPC ? ERR_CAPACITY : ERR_ENGINE, errno, "copy %s", name);
     }
     return 0;

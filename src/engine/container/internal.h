@@ -243,9 +243,14 @@ bool disk_exists(const struct engine *engine, const char *id);
 int disk_make_blank(const struct engine *engine, int64_t bytes, struct error *err);
 /* Fills an empty file with a disk of that size. directory_fd: of the disks. */
 int disk_copy_blank(int directory_fd, int64_t bytes, int image_fd, struct error *err);
+/* disk_copy.c */
 /* The same from any image, sharing its blocks where the file system can; otherwise only as long as the
  * host's disk keeps its reserve (ERR_CAPACITY). */
 int disk_copy(const struct engine *engine, int from, int to, struct error *err);
+/* Makes an earlier copy of an image that was written to meanwhile the same again. */
+int disk_copy_again(int from, int to, struct error *err);
+/* Copies what is not a hole. 0, or -1 errno. */
+int disk_copy_data(int from, int to, off_t length);
 /* Will the host's disk keep its reserve when so many bytes more are written? ERR_CAPACITY. */
 int disk_check_space(const struct engine *engine, int64_t bytes, struct error *err);
 /* Was the machine stopped while the disk was mounted? Then it is to be checked before its next use. */

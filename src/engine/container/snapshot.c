@@ -241,6 +241,7 @@ static int open_source(struct snapshot_job *job, struct error *err)
     if (!job->slot) {
         return 0;
     }
+    job->loop_number = job->slot->record->loop_number;
     snprintf(path, sizeof(path), "/proc/%d/root", job->slot->record->pid);
     job->root_fd = job->slot->disk_fd >= 0 ? fcntl(job->slot->disk_fd, F_DUPFD_CLOEXEC, 3)
                                            : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

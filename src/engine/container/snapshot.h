@@ -41,6 +41,7 @@ struct snapshot_job {
     bool copying;             /* the source's image must stay as it is */
     int image_fd;             /* the source's image */
     int root_fd;              /* a directory on the source's mounted disk, -1 for kept disks */
+    int loop_number;          /* that disk's */
     struct event_source gate; /* to the helper */
     struct event_child helper;
     struct event_timer timer; /* asks whether all processes have stopped */
@@ -54,7 +55,7 @@ struct snapshot_job {
 
 /* Single bytes on the gate. */
 enum snapshot_word {
-    SNAPSHOT_READY = 'r',  /* helper: has flushed what it could while the processes ran */
+    SNAPSHOT_READY = 'r',  /* helper: has copied what it could while the processes ran */
     SNAPSHOT_GO = 'g',     /* atoll-host: nothing writes now */
     SNAPSHOT_COPIED = 'c', /* helper: does not need the source any more */
 };

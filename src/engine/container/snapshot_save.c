@@ -1,6 +1,7 @@
 #include "engine/container/snapshot.h"
 
 #include "base/cleanup.h"
+#include "linux/loop_device.h"
 #include "linux/process.h"
 
 #include <fcntl.h>
@@ -10,11 +11,12 @@
 #include <sys/socket.h>
 
 /*
- * The helper that makes a snapshot. What must happen while the source stands still is one flush of what
- * was written since the flush before, and one copy. The disk has no journal and nothing but frozen
- * processes writes to it, so after the flush the image is what they see: no freeze of the file system,
- * which would stay when we are killed, is needed. The copy is of a mounted file system; the check makes an
- * unmounted one of it, without the files that had been removed but were still open.
+ * The helper that makes a snapshot. It copies the image once while the source runs; that copy is of no one
+ * moment. While the source stands still, what was written since is flushed and the copy is corrected, or
+ * nothing was written and it is right. The disk has no journal and nothing but frozen processes writes to it,
+ * so after the flush the image is what they see: no freeze of the file system, which would stay when we are
+ * killed, is needed. The copy is of a mounted file system; the check makes an unmounted one of it, without the
+ * files that had been removed but were still open.
  */
 
 static const char image_name[] = "disk.img";
@@ -31,18 +33,31 @@ static bool wait_for_go(int gate)
     return recv(gate, &byte, 1, 0) == 1 && byte == SNAPSHOT_GO;
 }
 
+/* What the image is when the source stands still, the copy becomes. */
+static int correct(const struct snapshot_job *job, int copy, int64_t writes, struct error *err)
+{
+    if (job->root_fd >= 0 && syncfs(job->root_fd) < 0) {
+        return error_set(err, ERR_ENGINE, errno, "write the sandbox's files");
+    }
+    if (job->root_fd < 0 || (writes >= 0 && loop_write_count(job->loop_number) == writes)) {
+        return 0;
+    }
+    return disk_copy_again(job->image_fd, copy, err);
+}
+
 static int copy_at_rest(const struct snapshot_job *job, int gate, int copy, struct error *err)
 {
     if (job->root_fd >= 0) {
-        syncfs(job->root_fd); /* most of it, while the processes run */
+        syncfs(job->root_fd); /* an error comes again when it counts */
+    }
+    int64_t writes = loop_write_count(job->loop_number);
+    if (disk_copy(job->engine, job->image_fd, copy, err) < 0) {
+        return -1;
     }
     if (!say(gate, SNAPSHOT_READY) || !wait_for_go(gate)) {
         return error_set(err, ERR_CANCELLED, 0, "the snapshot was given up");
     }
-    if (job->root_fd >= 0 && syncfs(job->root_fd) < 0) {
-        return error_set(err, ERR_ENGINE, errno, "write the sandbox's files");
-    }
-    if (disk_copy(job->engine, job->image_fd, copy, err) < 0) {
+    if (correct(job, copy, writes, err) < 0) {
         return -1;
     }
     return say(gate, SNAPSHOT_COPIED) ? 0 : error_set(err, ERR_CANCELLED, errno, "give it back");
