@@ -334,7 +334,7 @@ def test_one_moment_is_saved_while_the_files_change(own, source):
     source.write("/workspace/tide.py", TIDE)
     source.output("nohup python3 /workspace/tide.py >/dev/null 2>&1 &")
     wait_until(lambda: source.exec("test -e /workspace/begun")["exit_code"] == 0, 20, "the first wave")
-    for _ in range(5):
+    for _ in range(3):
         path = image(own, host.snapshot(own, source.id)["snapshot_id"])
         command = ["debugfs", "-R", "cat /upper/workspace/tide", path]
         water = subprocess.run(command, capture_output=True, check=True).stdout

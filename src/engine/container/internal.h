@@ -189,9 +189,11 @@ void container_thaw(struct engine *engine, const char *id, struct engine_call *c
 int container_sockets(struct engine *engine, const char *id, int family, int count, int *ret_fds,
                       char address[46], struct error *err);
 
-/* snapshot.c */
+/* snapshot_start.c */
 void container_snapshot(struct engine *engine, const struct engine_snapshot *plan,
                         struct engine_call *call);
+
+/* snapshot.c */
 /* Is the kept disk of that sandbox being copied? */
 bool snapshot_copies_disk(const struct engine *engine, const char *id);
 /* The slot ends: whatever is copying its files gives up. */

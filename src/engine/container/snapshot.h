@@ -11,6 +11,8 @@
 
 #include <sys/stat.h>
 
+enum { SNAPSHOT_NAME_SIZE = ID_SIZE + 8 };
+
 /* What "about" says. */
 struct snapshot_about {
     char template_image[ENGINE_TEMPLATE_SIZE];
@@ -60,6 +62,15 @@ enum snapshot_word {
     SNAPSHOT_COPIED = 'c', /* helper: does not need the source any more */
 };
 
+/* snapshot.c: from the start of its helper to the answer. */
+struct snapshot_job *snapshot_job_free(struct snapshot_job *job);
+char *snapshot_temporary_name(const struct snapshot_job *job, char name[SNAPSHOT_NAME_SIZE]);
+/* Removes what was made of it. */
+void snapshot_discard(struct snapshot_job *job);
+void snapshot_on_word(void *owner, uint32_t events);
+void snapshot_on_helper_exit(void *owner, int wait_status);
+void snapshot_poll_frozen(void *owner);
+
 /* snapshot_save.c: the helper's part: copies, checks, names. Never returns. */
 void snapshot_save(const struct snapshot_job *job, int gate) __attribute__((noreturn));
 
@@ -68,7 +79,6 @@ void snapshot_save(const struct snapshot_job *job, int gate) __attribute__((nore
 void snapshot_keep_only(int *fds, size_t count);
 
 /* snapshot_about.c */
-enum { SNAPSHOT_NAME_SIZE = ID_SIZE + 8 };
 /* Opens a directory of STATE/snapshots; -1 errno. */
 int snapshot_open_directory(const struct engine *engine, const char *name);
 int snapshot_write_about(int directory_fd, const struct snapshot_about *about, struct error *err);
