@@ -58,5 +58,8 @@ int snapshot_take_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
         *err = ending;
         return -1;
     }
+    if (result < 0 && err->code == ERR_NOT_FOUND) {
+        err->code = ERR_NOT_RUNNING; /* it ended meanwhile: the sandbox itself is there */
+    }
     return result < 0 ? error_prefix(err, "snapshot of sandbox %s", sandbox->id) : 0;
 }
