@@ -23,3 +23,14 @@ def restore(sandbox, snapshot):
 def fork(sandbox, **fields):
     client = sandbox.client
     return Sandbox(client, client.ok(client.post(f"{sandbox.path}/fork", fields)))
+
+
+def event_types(sandbox):
+    """What the log of events tells of the sandbox, oldest first."""
+    client, query, types = sandbox.client, {"subject_id": sandbox.id, "limit": 200}, []
+    while True:
+        page = client.ok(client.get("/platform-events", params=query))
+        types += [row["type"] for row in page["data"]]
+        if page["next_cursor"] is None:
+            return types
+        query["after_seq"] = page["next_cursor"]

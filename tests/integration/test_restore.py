@@ -4,7 +4,7 @@ import pytest
 
 from harness import jobs
 from harness.expect import checked
-from harness.snapshots import create_from, fork, restore, take
+from harness.snapshots import create_from, event_types, fork, restore, take
 from harness.wait import wait_until
 
 
@@ -69,10 +69,9 @@ def test_services_are_those_of_then(client, make_sandbox):
     wait_until(lambda: running() == ["then"], 10, "the service to run")
 
 
-def test_events_tell_of_it(client, sandbox):
+def test_events_tell_of_it(sandbox):
     restore(sandbox, take(sandbox))
-    rows = checked(client.get("/platform-events", params={"subject_id": sandbox.id, "limit": 200}))["data"]
-    names = [row["type"] for row in rows]
+    names = event_types(sandbox)
     expected = ["sandbox.pausing", "sandbox.paused", "sandbox.resuming", "sandbox.resumed"]
     assert [name for name in names if name in expected][-5:] == expected
 

@@ -7,7 +7,7 @@ import pytest
 from harness import jobs
 from harness.client import ApiError, Sandbox
 from harness.expect import checked
-from harness.snapshots import create_from, restore, take
+from harness.snapshots import create_from, event_types, restore, take
 from harness.wait import wait_until
 
 
@@ -116,9 +116,7 @@ def test_paused_and_stopped_ones(client, make_sandbox):
 def test_events_tell_of_it(client, sandbox):
     taken = take(sandbox)
     checked(client.delete(f"/snapshots/{taken['id']}"))
-    query = {"subject_id": sandbox.id, "limit": 200}
-    rows = checked(client.get("/platform-events", params=query))["data"]
-    names = [row["type"] for row in rows if "snapshot" in row["type"]]
+    names = [name for name in event_types(sandbox) if "snapshot" in name]
     assert names == [
         "sandbox.snapshotting", "sandbox.snapshotted", "sandbox.snapshot.created", "sandbox.snapshot.deleted",
     ]
