@@ -1,5 +1,6 @@
 """Snapshots as atoll-host makes them: the source runs on whatever happens, and nothing half made is left."""
 
+import contextlib
 import os
 import signal
 import struct
@@ -298,6 +299,34 @@ def test_a_create_that_is_cancelled_while_it_copies_leaves_nothing(own, source):
     host.ask(own, "DESTROY", id=sandbox_id)
     assert refused("ERR_CANCELLED", call.result)
     wait_until(lambda: not kept(), 20, "the copy to go")
+
+
+@contextlib.contextmanager
+def snapshots_elsewhere(instance, megabytes):
+    """The directory of the snapshots is another file system, of that size and of another kind."""
+    place = instance.state / "snapshots"
+    options = f"size={megabytes}m,mode=700"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def test_snapshots_may_be_on_another_file_system(own, source):
+    fill(source)
+    source.write("/workspace/file", "text")
+    with snapshots_elsewhere(own, 1024):
+        taken = host.snapshot(own, source.id)
+        assert inside(image(own, taken["snapshot_id"]), "/workspace/file") == "text"
+        sandbox_id, _ = create(own, taken)
+        assert inside(own.state / "disks" / f"{sandbox_id}.img", "/workspace/file") == "text"
+        host.ask(own, "DESTROY", id=sandbox_id)
+    with snapshots_elsewhere(own, BIG_MB // 2):
+        refused("ERR_CAPACITY", lambda: host.snapshot(own, source.id))
+        assert_runs(source)
+        wait_until(lambda: not names(own), 20, "what was begun to go")
+    assert host.snapshot(own, source.id)["digest"]
 
 
 def test_nothing_is_left_when_the_disk_is_full(fresh_instance):

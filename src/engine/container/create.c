@@ -111,7 +111,7 @@ static int check(struct engine *engine, const struct engine_create *plan, struct
     if (!kept && plan->keep_disk) {
         return error_set(err, ERR_NOT_RESTORABLE, 0, "no files of sandbox %s are kept", plan->id);
     }
-    return disk_check_space(engine, 0, err);
+    return disk_check_space(engine, err);
 }
 
 static void describe_failure(const struct pending_create *pending, struct error *ret_error)

@@ -11,6 +11,26 @@
 
 enum { MEBIBYTE = 1024 * 1024, BLOCK_BYTES = 4096, READ_BYTES = 64 * BLOCK_BYTES };
 
+/* Through memory, between file systems of different kinds. The number of bytes, or -1 errno. */
+static ssize_t copy_through(int from, off_t *at, int to, off_t *target, size_t size)
+{
+    char buffer[16 * BLOCK_BYTES];
+    ssize_t got = pread(from, buffer, size < sizeof(buffer) ? size : sizeof(buffer), *at);
+    ssize_t put = got > 0 ? pwrite(to, buffer, (size_t)got, *target) : got;
+    if (put > 0) {
+        *at += put;
+        *target += put;
+    }
+    return put;
+}
+
+static ssize_t copy_some(int from, off_t *at, int to, off_t *target, size_t size)
+{
+    ssize_t done = copy_file_range(from, at, to, target, size, 0);
+    bool impossible = done < 0 && (errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP);
+    return impossible ? copy_through(from, at, to, target, size) : done;
+}
+
 int disk_copy_data(int from, int to, off_t length)
 {
     enum { AT_ONCE = 16 * MEBIBYTE }; /* a helper must be able to end in between */
@@ -19,7 +39,7 @@ int disk_copy_data(int from, int to, off_t length)
         off_t end = lseek(from, at, SEEK_HOLE), target = at;
         while (end > 0 && at < end) {
             size_t size = end - at < AT_ONCE ? (size_t)(end - at) : AT_ONCE;
-            if (copy_file_range(from, &at, to, &target, size, 0) <= 0) {
+            if (copy_some(from, &at, to, &target, size) <= 0) {
                 return -1;
             }
         }
@@ -27,14 +47,12 @@ int disk_copy_data(int from, int to, off_t length)
     return at < 0 && errno != ENXIO ? -1 : 0;
 }
 
-int disk_check_space(const struct engine *engine, int64_t bytes, struct error *err)
+/* Will the host's disk keep its reserve when so many bytes more are written? */
+static int check_space(const struct engine *engine, const struct statvfs *info, int64_t bytes,
+                       struct error *err)
 {
-    struct statvfs info;
     int64_t reserve = engine->context.settings->disk_reserve_mb * MEBIBYTE;
-    if (statvfs(engine->disks_path, &info) < 0) {
-        return error_set(err, ERR_ENGINE, errno, "read the free space of %s", engine->disks_path);
-    }
-    int64_t free_bytes = (int64_t)(info.f_bavail * info.f_frsize);
+    int64_t free_bytes = (int64_t)(info->f_bavail * info->f_frsize);
     if (free_bytes >= reserve + bytes) {
         return 0;
     }
@@ -47,16 +65,26 @@ int disk_check_space(const struct engine *engine, int64_t bytes, struct error *e
     return -1;
 }
 
+int disk_check_space(const struct engine *engine, struct error *err)
+{
+    struct statvfs info;
+    if (statvfs(engine->disks_path, &info) < 0) {
+        return error_set(err, ERR_ENGINE, errno, "read the free space of %s", engine->disks_path);
+    }
+    return check_space(engine, &info, 0, err);
+}
+
 int disk_copy(const struct engine *engine, int from, int to, struct error *err)
 {
     struct stat info;
+    struct statvfs space;
     if (ioctl(to, FICLONE, from) == 0) {
         return 0;
     }
-    if (fstat(from, &info) < 0) {
+    if (fstat(from, &info) < 0 || fstatvfs(to, &space) < 0) {
         return error_set(err, ERR_ENGINE, errno, "copy the disk");
     }
-    if (disk_check_space(engine, (int64_t)info.st_blocks * 512, err) < 0) {
+    if (check_space(engine, &space, (int64_t)info.st_blocks * 512, err) < 0) {
         return -1;
     }
     if (ftruncate(to, info.st_size) < 0 || disk_copy_data(from, to, info.st_size) < 0) {

@@ -253,8 +253,8 @@ int disk_copy(const struct engine *engine, int from, int to, struct error *err);
 int disk_copy_again(int from, int to, struct error *err);
 /* Copies what is not a hole. 0, or -1 errno. */
 int disk_copy_data(int from, int to, off_t length);
-/* Will the host's disk keep its reserve when so many bytes more are written? ERR_CAPACITY. */
-int disk_check_space(const struct engine *engine, int64_t bytes, struct error *err);
+/* Does the host's disk have its reserve? ERR_CAPACITY. */
+int disk_check_space(const struct engine *engine, struct error *err);
 /* Was the machine stopped while the disk was mounted? Then it is to be checked before its next use. */
 bool disk_needs_check(const struct engine *engine, const char *id);
 int disk_check(const struct engine *engine, const char *id, struct error *err);

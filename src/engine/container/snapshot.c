@@ -17,7 +17,12 @@
  * the helper the source runs on, and a new atoll-host finds by the slot's record what it should be doing.
  */
 
-enum { POLL_MS = 1, FREEZE_MAX_MS = 10 * 1000 };
+enum {
+    POLL_MS = 1,
+    FREEZE_MAX_MS = 10 * 1000,
+    STANDSTILL_MAX_MS =
+        30 * 1000, /* rather no snapshot than a source that stands still for longer */
+};
 
 char *snapshot_temporary_name(const struct snapshot_job *job, char name[SNAPSHOT_NAME_SIZE])
 {
@@ -116,6 +121,14 @@ void snapshot_on_helper_exit(void *owner, int wait_status)
     finish(job, wait_status == 0 && job->error.code == ERR_NONE);
 }
 
+static void on_standstill(void *owner)
+{
+    struct error error;
+    error_set(&error, ERR_ENGINE, 0, "copying what changes takes longer than %d seconds",
+              STANDSTILL_MAX_MS / 1000);
+    give_up(owner, &error);
+}
+
 static void let_copy(struct snapshot_job *job)
 {
     char byte = SNAPSHOT_GO;
@@ -124,6 +137,9 @@ static void let_copy(struct snapshot_job *job)
     if (send(job->gate.fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1) {
         error_set(&error, ERR_ENGINE, errno, "speak to the process that copies");
         give_up(job, &error);
+    } else if (job->frozen_us > 0) {
+        job->timer.on_due = on_standstill;
+        event_timer_set(job->engine->context.loop, &job->timer, STANDSTILL_MAX_MS);
     }
 }
 

@@ -94,6 +94,10 @@ int snapshot_source_open(struct pending_create *pending, struct error *err)
     }
     source->copy_fd =
         open(copy_path(pending, path), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (source->copy_fd < 0 && errno == EEXIST) {
+        return error_set(err, ERR_CONFLICT, 0, "an earlier copy for sandbox %s is still ending",
+                         pending->plan.id);
+    }
     return source->copy_fd < 0
                ? error_set(err, errno == ENOSPC ? ERR_CAPACITY : ERR_ENGINE, errno, "make %s", path)
                : 0;
