@@ -5,22 +5,23 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 enum { TEXT_MAX_BYTES = 1024 };
 
 /* Whole or not at all, and never through a link that the sandbox left in its place. */
-static void replace(int etc_fd, const char *name, const char *text)
+static void replace(int etc_fd, const char *name, const char *text, mode_t mode)
 {
     char temporary[64];
     snprintf(temporary, sizeof(temporary), ".atoll-%s", name);
     unlinkat(etc_fd, temporary, 0);
     auto_close int fd =
-        openat(etc_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        openat(etc_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     size_t length = strlen(text);
-    if (fd < 0 || write(fd, text, length) != (ssize_t)length || fchmod(fd, 0644) < 0 ||
+    if (fd < 0 || write(fd, text, length) != (ssize_t)length || fchmod(fd, mode) < 0 ||
         renameat(etc_fd, temporary, etc_fd, name) < 0) {
-        fprintf(stderr, "atoll-agent: cannot write /etc/%s\n", name);
+        fprintf(stderr, "atoll-agent: cannot write %s\n", name);
         unlinkat(etc_fd, temporary, 0);
     }
 }
@@ -35,7 +36,7 @@ static void write_resolvers(int etc_fd, const char *resolvers)
                                  length < 45 ? length : 45, resolvers);
         resolvers += length + (resolvers[length] == ',');
     }
-    replace(etc_fd, "resolv.conf", text);
+    replace(etc_fd, "resolv.conf", text, 0644);
 }
 
 void identity_write(const char *etc, const char *hostname, const char *address,
@@ -48,15 +49,35 @@ void identity_write(const char *etc, const char *hostname, const char *address,
     char text[TEXT_MAX_BYTES];
     if (hostname) {
         snprintf(text, sizeof(text), "%s\n", hostname);
-        replace(etc_fd, "hostname", text);
+        replace(etc_fd, "hostname", text, 0644);
     }
     if (hostname && address) {
         snprintf(text, sizeof(text),
                  "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n%s\t%s\n",
                  address, hostname);
-        replace(etc_fd, "hosts", text);
+        replace(etc_fd, "hosts", text, 0644);
     }
     if (resolvers) {
         write_resolvers(etc_fd, resolvers);
     }
+}
+
+void identity_renew(const char *directory)
+{
+    static const char name[] = "machine-id";
+    unsigned char random[16];
+    char text[2 * sizeof(random) + 2];
+    struct stat info;
+    auto_close int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstatat(fd, name, &info, 0) < 0 || info.st_size == 0 ||
+        getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        return;
+    }
+    random[6] = (unsigned char)(0x40 | (random[6] & 0x0f)); /* as random UUIDs are marked */
+    random[8] = (unsigned char)(0x80 | (random[8] & 0x3f));
+    for (size_t i = 0; i < sizeof(random); i++) {
+        snprintf(text + 2 * i, 3, "%02x", random[i]);
+    }
+    memcpy(text + 2 * sizeof(random), "\n", 2);
+    replace(fd, name, text, 0444);
 }

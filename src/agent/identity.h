@@ -8,4 +8,8 @@
 void identity_write(const char *etc, const char *hostname, const char *address,
                     const char *resolvers);
 
+/* Replaces the machine id in the directory, unless it is empty or missing: a copy of a sandbox is not the one
+ * it was copied from. Best effort. */
+void identity_renew(const char *directory);
+
 #endif

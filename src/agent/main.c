@@ -3,7 +3,16 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+static void renew_identity(const char *wanted)
+{
+    if (wanted && strcmp(wanted, "1") == 0) {
+        identity_renew("/etc");
+        identity_renew("/var/lib/dbus");
+    }
+}
 
 /* PID 1 of a sandbox. See agent.c for the descriptors that it is started with. */
 int main(void)
@@ -16,6 +25,7 @@ int main(void)
     if (getpid() == 1) {
         identity_write("/etc", getenv("HOSTNAME"), getenv("ATOLL_HOSTS_IP"),
                        getenv("ATOLL_RESOLVERS"));
+        renew_identity(getenv("ATOLL_NEW_IDENTITY"));
     }
     agent_serve(&agent);
     return 0;

@@ -32,6 +32,7 @@ struct api {
 
 /* Rows for the table, each array ended by {0}; api_routes joins them. */
 extern const struct route api_sandbox_routes[];
+extern const struct route api_snapshot_routes[];
 extern const struct route api_exec_routes[];
 extern const struct route api_process_routes[];
 extern const struct route api_sandbox_service_routes[];

@@ -16,6 +16,7 @@ static const struct {
 } sentences[] = {
     {"provisioning", "The sandbox is being created."},
     {"running", "The sandbox is running."},
+    {"snapshotting", "A snapshot of the sandbox is being taken."},
     {"pausing", "The sandbox is being paused."},
     {"paused", "The sandbox is paused."},
     {"resuming", "The sandbox is being resumed."},

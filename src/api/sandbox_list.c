@@ -10,7 +10,7 @@ enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 100, PAGE_MAX = 1000000 };
 /* Documented elsewhere, never entered here: they select nothing. */
 static bool is_foreign_state(const char *state)
 {
-    static const char *const foreign[] = {"creating", "starting", "snapshotting", "stopped"};
+    static const char *const foreign[] = {"creating", "starting", "stopped"};
     for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
         if (strcmp(state, foreign[i]) == 0) {
             return true;

@@ -7,9 +7,13 @@
 
 #include <jansson.h>
 
-/* Parses body and ?wait, and creates. *ret_spec is zeroed by the caller and borrows from body. */
+/* Parses body and ?wait, and creates, on a snapshot's files if it names one. *ret_spec is zeroed by the caller and borrows from body. */
 int sandbox_create_from(struct request *request, json_t *body, struct sandbox_spec *ret_spec,
                         json_t **ret_sandbox, struct error *err);
+
+/* The same on the files of an origin, with its request for a body. */
+int sandbox_create_of(struct request *request, const struct sandbox_origin *origin,
+                      struct sandbox_spec *ret_spec, json_t **ret_sandbox, struct error *err);
 
 void sandbox_list_handle(struct request *request); /* sandbox_list.c */
 void sandbox_run_handle(struct request *request);  /* sandbox_run.c */

@@ -3,6 +3,7 @@
 #include "api/body_fields.h"
 #include "api/create_services.h"
 #include "api/sandbox_routes.h"
+#include "sandbox/snapshot.h"
 
 #include "base/cleanup.h"
 
@@ -31,8 +32,9 @@ static int take_wait(const struct request *request, struct sandbox_spec *spec, s
     return 0;
 }
 
-int sandbox_create_from(struct request *request, json_t *body, struct sandbox_spec *ret_spec,
-                        json_t **ret_sandbox, struct error *err)
+/* Of body, on the files of origin unless it is NULL. */
+static int create_on(struct request *request, json_t *body, const struct sandbox_origin *origin,
+                     struct sandbox_spec *ret_spec, json_t **ret_sandbox, struct error *err)
 {
     struct api *api = api_of(request);
     if (sandbox_spec_parse(api->settings, api->catalogue, body, ret_spec, err) ||
@@ -44,11 +46,42 @@ int sandbox_create_from(struct request *request, json_t *body, struct sandbox_sp
         return -1;
     }
     ret_spec->services = services;
+    ret_spec->origin = origin;
     request_claim(request, &ret_spec->idempotency_route, &ret_spec->idempotency_key);
     int result =
         sandbox_create(api->sandboxes, request_principal(request), ret_spec, ret_sandbox, err);
     ret_spec->services = NULL;
+    ret_spec->origin = NULL;
     json_decref(services);
+    return result;
+}
+
+int sandbox_create_of(struct request *request, const struct sandbox_origin *origin,
+                      struct sandbox_spec *ret_spec, json_t **ret_sandbox, struct error *err)
+{
+    int result = create_on(request, origin->request, origin, ret_spec, ret_sandbox, err);
+    ret_spec->request = NULL; /* it ends with the origin */
+    return result;
+}
+
+int sandbox_create_from(struct request *request, json_t *body, struct sandbox_spec *ret_spec,
+                        json_t **ret_sandbox, struct error *err)
+{
+    struct sandboxes *sandboxes = api_of(request)->sandboxes;
+    const char *snapshot_id;
+    struct sandbox_origin origin;
+    if (body_string(body, "snapshot_id", &snapshot_id, err)) {
+        return -1;
+    }
+    if (!snapshot_id || !*snapshot_id) {
+        return create_on(request, body, NULL, ret_spec, ret_sandbox, err);
+    }
+    if (sandbox_origin_open(sandboxes, request_principal(request), NULL, snapshot_id, body, &origin,
+                            err)) {
+        return -1;
+    }
+    int result = sandbox_create_of(request, &origin, ret_spec, ret_sandbox, err);
+    sandbox_origin_close(sandboxes, &origin, result == 0);
     return result;
 }
 

@@ -25,29 +25,15 @@ enum {
 };
 
 static const char *const event_types[] = {
-    "sandbox.created",
-    "sandbox.running",
-    "sandbox.ready",
-    "sandbox.pausing",
-    "sandbox.paused",
-    "sandbox.resuming",
-    "sandbox.resumed",
-    "sandbox.updated",
-    "sandbox.destroying",
-    "sandbox.destroyed",
-    "sandbox.error",
-    "sandbox.app.started",
-    "sandbox.app.failed",
-    "sandbox.preview.ready",
-    "deployment.created",
-    "deployment.build_started",
-    "deployment.build_succeeded",
-    "deployment.build_failed",
-    "deployment.published",
-    "deployment.succeeded",
-    "deployment.stopped",
-    "deployment.deleted",
-    "deployment.domain_attached",
+    "sandbox.created",          "sandbox.running",          "sandbox.ready",
+    "sandbox.pausing",          "sandbox.paused",           "sandbox.resuming",
+    "sandbox.resumed",          "sandbox.snapshotting",     "sandbox.snapshotted",
+    "sandbox.snapshot.created", "sandbox.snapshot.deleted", "sandbox.updated",
+    "sandbox.destroying",       "sandbox.destroyed",        "sandbox.error",
+    "sandbox.app.started",      "sandbox.app.failed",       "sandbox.preview.ready",
+    "deployment.created",       "deployment.build_started", "deployment.build_succeeded",
+    "deployment.build_failed",  "deployment.published",     "deployment.succeeded",
+    "deployment.stopped",       "deployment.deleted",       "deployment.domain_attached",
 };
 
 enum { TYPE_COUNT = sizeof(event_types) / sizeof(event_types[0]) };

@@ -118,7 +118,13 @@
       "End a file watch of this sandbox, or watch fewer directories.")                            \
     X(ERR_DEPLOYMENT_STOPPED, "DEPLOYMENT_NOT_RUNNING", 503, 0,                                   \
       "Start it with POST /deployments/{id}/start.")                                              \
-    X(ERR_WEBHOOK_LIMIT, "WEBHOOK_LIMIT_EXCEEDED", 409, 0, "Delete a webhook that nobody needs.")
+    X(ERR_WEBHOOK_LIMIT, "WEBHOOK_LIMIT_EXCEEDED", 409, 0, "Delete a webhook that nobody needs.") \
+    X(ERR_SNAPSHOT_IN_USE, "SNAPSHOT_IN_USE", 409, 1,                                             \
+      "Wait until what 'details.dependents' names has ended, then retry.")                        \
+    X(ERR_SNAPSHOT_NOT_READY, "SNAPSHOT_NOT_READY", 409, 1,                                       \
+      "Wait until GET /snapshots/{id} says ready, then retry.")                                   \
+    X(ERR_SNAPSHOT_LIMIT, "SNAPSHOT_LIMIT_EXCEEDED", 409, 0,                                      \
+      "Delete a snapshot, or raise max_snapshots (ATOLL_MAX_SNAPSHOTS).")
 
 enum error_code {
     ERR_NONE = 0,

@@ -64,6 +64,8 @@
       "open HTTP connections; one client address may hold half of them")                           \
     X(client_timeout_sec, "client_timeout_sec", "ATOLL_CLIENT_TIMEOUT_SEC", 30, 1, 3600,           \
       "seconds that a client may take to send a request's head or to move its body on")            \
+    X(max_snapshots, "max_snapshots", "ATOLL_MAX_SNAPSHOTS", 100, 0, 1000000,                      \
+      "snapshots of a tenant")                                                                     \
     X(max_jobs, "max_jobs", "ATOLL_MAX_JOBS", 100, 1, 1000,                                       \
       "detached commands and services of a sandbox at once")                                       \
     X(max_terminals, "max_terminals", "ATOLL_MAX_TERMINALS", 256, 1, 256,                         \

@@ -55,6 +55,7 @@ static int make_body(const struct command *command, const struct arguments *argu
         return code;
     }
     add_tags(arguments, body);
+    add_text(arguments, "snapshot", body, "snapshot_id");
     if (arguments_has(arguments, "ephemeral")) {
         json_object_set_new(body, "persistent", json_false());
     }

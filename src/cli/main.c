@@ -2,6 +2,7 @@
 #include "cli/arguments.h"
 #include "cli/create_options.h"
 #include "cli/publish.h"
+#include "cli/snapshot.h"
 
 #include <curl/curl.h>
 #include <signal.h>
@@ -34,6 +35,7 @@ static const struct option_spec create_options[] = {
     {0, "ephemeral", NULL, "destroy it at its timeout instead of pausing it"},
     {0, "auto-resume", NULL, "resume it when a command, file or page of it is asked for"},
     {0, "auto-start", NULL, "start the template's app at once"},
+    {0, "snapshot", "ID", "start on the files of a snapshot, see 'atoll snapshot'"},
     {0, "metadata", "KEY=VALUE", "note to keep with it (repeatable)"},
     {0, "tag", "TAG", "tag (repeatable)"},
     END_OF_OPTIONS,
@@ -221,6 +223,22 @@ const struct command command_table[] = {
     {"extend", "SANDBOX [TIME]", "start its timeout anew, optionally with another length",
      "TIME is 90, 90s, 15m, 2h or 1d.\n\nExample:\n  atoll extend web 2h\n", NULL, 1, 2, 0,
      OPERAND_SANDBOX, NULL, command_extend},
+    {"snapshot", "create SANDBOX | ls [SANDBOX] | rm ID... | restore SANDBOX ID",
+     "save the files of sandboxes, and go back to them",
+     "create prints the snapshot's id; the sandbox runs on. restore ends the sandbox's processes "
+     "and\n"
+     "starts it on the files of then. A snapshot stays when its sandbox is removed.\n"
+     "\nExamples:\n"
+     "  id=$(atoll snapshot create web --comment 'before the upgrade')\n"
+     "  atoll snapshot restore web $id\n"
+     "  atoll create --snapshot $id\n",
+     snapshot_options, 1, -1, 0, OPERAND_WORD, "create ls rm restore", command_snapshot},
+    {"fork", "SANDBOX", "make another sandbox with the same files and print its id",
+     "The sandbox runs on. The new one has an id, a name and URLs of its own.\n"
+     "\nExamples:\n"
+     "  atoll fork web --name experiment\n"
+     "  atoll fork web --snapshot snp_01k…\n",
+     fork_options, 1, 1, 0, OPERAND_SANDBOX, NULL, command_fork},
     {"rm", "SANDBOX...", "destroy sandboxes and their files", "Example:\n  atoll rm web sbx_01k…\n",
      NULL, 1, -1, 0, OPERAND_SANDBOX, NULL, command_remove},
     {"app", "start | stop | status | artifacts SANDBOX", "run the server that a sandbox exists for",

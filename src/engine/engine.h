@@ -26,6 +26,7 @@ enum {
     ENGINE_SOCKET_PATH_SIZE = 108, /* sockaddr_un */
     ENGINE_REASON_SIZE = 200,
     ENGINE_BOOT_PATH_SIZE = 16,
+    ENGINE_DIGEST_SIZE = 65, /* SHA-256 in hexadecimal digits */
 };
 
 enum engine_network { ENGINE_NETWORK_NONE, ENGINE_NETWORK_EGRESS };
@@ -43,12 +44,29 @@ struct engine_create {
     int64_t process_limit;
     enum engine_network network;
     bool keep_disk; /* continue on the disk that destroy(keep_disk) left */
+    /* "": none. The disk is a copy of that snapshot; with keep_disk it replaces the one that was left. */
+    char snapshot_id[ID_SIZE];
+    char snapshot_digest[ENGINE_DIGEST_SIZE]; /* "": the one it was made with */
+};
+
+/* A complete, validated plan of a snapshot. */
+struct engine_snapshot {
+    char id[ID_SIZE]; /* the sandbox's */
+    char snapshot_id[ID_SIZE];
+    char template_image[ENGINE_TEMPLATE_SIZE];
 };
 
 struct engine_created {
     char agent_socket[ENGINE_SOCKET_PATH_SIZE];
     char boot_path[ENGINE_BOOT_PATH_SIZE];
     int64_t boot_us;
+};
+
+struct engine_saved {
+    int64_t disk_bytes;
+    int64_t stored_bytes;
+    int64_t pause_us; /* how long the source's processes stood still */
+    char digest[ENGINE_DIGEST_SIZE];
 };
 
 struct engine_usage {
@@ -80,6 +98,7 @@ struct engine_call {
     void (*on_done)(struct engine_call *call, const struct error *error);
     void *owner;
     struct engine_created created; /* result of create */
+    struct engine_saved saved;     /* result of snapshot */
     struct engine_call *next;      /* the engine's */
 };
 
@@ -115,7 +134,8 @@ struct engine_operations {
      * prepare spares. */
     int (*adopt)(struct engine *engine, struct error *err);
 
-    /* The sandbox runs, or nothing of it is left. ERR_CONFLICT: the id exists. */
+    /* The sandbox runs, or nothing of it is left but the disk that was kept. ERR_CONFLICT: the id exists.
+     * ERR_NOT_RESTORABLE: its snapshot is missing or damaged, or its template's image is not here. */
     void (*create)(struct engine *engine, const struct engine_create *plan,
                    struct engine_call *call);
 
@@ -126,6 +146,20 @@ struct engine_operations {
     /* Stops every process and writes the files to disk / lets them run on. Idempotent. */
     void (*freeze)(struct engine *engine, const char *id, struct engine_call *call);
     void (*thaw)(struct engine *engine, const char *id, struct engine_call *call);
+
+    /* Saves the state of a running, frozen or stopped sandbox, which goes on as it was, whatever comes of
+     * it. What is saved besides files is the engine's. It is whole and durable, or nothing of it is left.
+     * ERR_CONFLICT: the snapshot exists, or the sandbox is changing its state. */
+    void (*snapshot)(struct engine *engine, const struct engine_snapshot *plan,
+                     struct engine_call *call);
+
+    /* Succeeds on an unknown one. */
+    void (*snapshot_remove)(struct engine *engine, const char *snapshot_id,
+                            struct engine_call *call);
+
+    /* The ids of all snapshots, in order. *ret_ids is the caller's to free(). */
+    int (*snapshot_list)(struct engine *engine, char (**ret_ids)[ID_SIZE], size_t *ret_count,
+                         struct error *err);
 
     /* Makes count TCP sockets inside the sandbox's network; address gets where a server inside is
      * reached from them. The descriptors are the caller's. ERR_NOT_RUNNING. */

@@ -43,6 +43,7 @@ static void lead_to(const struct sandbox_view *view, int port, bool may_wake,
                                  : 0;
     switch (view->state) {
     case SANDBOX_RUNNING:
+    case SANDBOX_SNAPSHOTTING:
         answer->verdict = DIRECTORY_FORWARD;
         return;
     case SANDBOX_PROVISIONING:

@@ -44,6 +44,11 @@ int host_create(struct hostclient *client, const struct host_create *request,
     fields_put_int(writer, HOST_PROCESS_LIMIT, request->process_limit);
     fields_put_int(writer, HOST_NETWORK, request->network);
     fields_put_int(writer, HOST_KEEP_DISK, request->keep_disk);
+    if (request->snapshot) {
+        fields_put_string(writer, HOST_SNAPSHOT_ID, request->snapshot);
+        fields_put_string(writer, HOST_DIGEST,
+                          request->snapshot_digest ? request->snapshot_digest : "");
+    }
     if (host_exchange_ask(client, &exchange, err) < 0) {
         return -1;
     }

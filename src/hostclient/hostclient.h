@@ -34,12 +34,30 @@ struct host_create {
     int64_t process_limit;
     enum host_network network;
     bool keep_disk; /* start from the disk that host_destroy(keep_disk) left */
+    /* NULL: none. The disk becomes a copy of that snapshot, which must have that digest (NULL: the one that
+     * it was made with), disk_bytes and template_image. With keep_disk it takes the place of the kept disk,
+     * which stays as it is when that fails; without, the sandbox is a fork with an identity of its own. */
+    const char *snapshot;
+    const char *snapshot_digest;
 };
 
 struct host_created {
     char agent_socket[HOST_SOCKET_PATH_SIZE];
     char boot_path[16];
     int64_t boot_us;
+};
+
+/* What was saved. Saved files are in STATE/snapshots/<snapshot id>/disk.img; nothing but atoll-host reads
+ * them. */
+struct host_snapshot {
+    int64_t disk_bytes;   /* the size of the disk, as in host_create */
+    int64_t stored_bytes; /* what it takes on the host's disk */
+    int64_t pause_us;     /* how long the source's processes stood still; 0: none ran */
+    char digest[65];      /* SHA-256, hexadecimal digits */
+};
+
+struct host_snapshot_id {
+    char id[32];
 };
 
 struct host_usage {
@@ -82,6 +100,21 @@ int host_freeze(struct hostclient *client, const char *id, struct error *err);
 int host_thaw(struct hostclient *client, const char *id, struct error *err);
 int host_usage(struct hostclient *client, const char *id, struct host_usage *ret_usage,
                struct error *err);
+
+/* Saves the files of a running, frozen or stopped sandbox, which goes on as it was, also after every
+ * failure. template_image: what the sandbox was created with. The snapshot is on the host's disk, or there is
+ * none. Takes time in proportion to the files. ERR_CONFLICT: snapshot_id exists, or the sandbox is changing its
+ * state; ERR_CAPACITY: no room; ERR_NOT_FOUND: no such sandbox. */
+int host_snapshot(struct hostclient *client, const char *id, const char *snapshot_id,
+                  const char *template_image, struct host_snapshot *ret_snapshot,
+                  struct error *err);
+
+/* Succeeds on an unknown snapshot. Sandboxes made from it are not affected. */
+int host_snapshot_remove(struct hostclient *client, const char *snapshot_id, struct error *err);
+
+/* All snapshots that atoll-host has, in order of their ids. *ret_ids is the caller's to free(). */
+int host_snapshot_list(struct hostclient *client, struct host_snapshot_id **ret_ids,
+                       size_t *ret_count, struct error *err);
 
 /* Makes count (≤ HOST_SOCKETS_MAX) TCP sockets inside the running sandbox's network: non-blocking, close-on-exec,
  * not connected, the caller's. family: AF_INET or AF_INET6. address[46] gets where a server inside is to be

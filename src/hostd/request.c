@@ -66,6 +66,17 @@ static int take_id(const struct fields_by_tag *fields, enum host_tag tag, char i
     return 0;
 }
 
+static int take_snapshot_id(const struct fields_by_tag *fields, enum host_tag tag, char id[ID_SIZE],
+                            struct error *err)
+{
+    if (!fields->present[tag] || !field_text(&fields->field[tag], id, ID_SIZE) ||
+        !id_valid("snp_", id)) {
+        return error_set_field(err, ERR_INVALID_ID, "snapshot_id",
+                               "the snapshot id is missing or malformed");
+    }
+    return 0;
+}
+
 /* Text of the given characters that begins with a letter or digit: no ".", "..", no option. */
 static int take_name(const struct fields_by_tag *fields, enum host_tag tag, const char *name,
                      const char *characters, char *text, size_t size, struct error *err)
@@ -98,17 +109,40 @@ static int take_sizes(const struct fields_by_tag *fields, const struct settings 
     return 0;
 }
 
+static int take_image(const struct fields_by_tag *fields, char image[ENGINE_TEMPLATE_SIZE],
+                      struct error *err)
+{
+    return take_name(fields, HOST_TEMPLATE, "template", "abcdefghijklmnopqrstuvwxyz0123456789.-",
+                     image, ENGINE_TEMPLATE_SIZE, err);
+}
+
+/* An empty digest asks for whatever the snapshot was made with. */
+static int take_source(const struct fields_by_tag *fields, struct engine_create *create,
+                       struct error *err)
+{
+    if (!fields->present[HOST_SNAPSHOT_ID]) {
+        return 0;
+    }
+    char *digest = create->snapshot_digest;
+    if (fields->present[HOST_DIGEST] &&
+        (!field_text(&fields->field[HOST_DIGEST], digest, ENGINE_DIGEST_SIZE) ||
+         (digest[0] && strspn(digest, "0123456789abcdef") != ENGINE_DIGEST_SIZE - 1))) {
+        return error_set_field(err, ERR_VALIDATION, "digest",
+                               "digest must be 64 hexadecimal digits");
+    }
+    return take_snapshot_id(fields, HOST_SNAPSHOT_ID, create->snapshot_id, err);
+}
+
 static int take_create(const struct fields_by_tag *fields, const struct settings *settings,
                        struct request *request, struct error *err)
 {
-    static const char image[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
     static const char host[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
     struct engine_create *create = &request->create;
     int64_t network;
     memcpy(create->id, request->id, sizeof(create->id));
     create->keep_disk = request->keep_disk;
-    if (take_name(fields, HOST_TEMPLATE, "template", image, create->template_image,
-                  sizeof(create->template_image), err) < 0 ||
+    if (take_image(fields, create->template_image, err) < 0 ||
+        take_source(fields, create, err) < 0 ||
         take_name(fields, HOST_HOSTNAME, "hostname", host, create->hostname,
                   sizeof(create->hostname), err) < 0 ||
         take_int(fields, HOST_NETWORK, "network", HOST_NETWORK_NONE, HOST_NETWORK_EGRESS, &network,
@@ -122,7 +156,24 @@ static int take_create(const struct fields_by_tag *fields, const struct settings
 static int take_after(const struct fields_by_tag *fields, struct request *request,
                       struct error *err)
 {
-    return fields->present[HOST_AFTER] ? take_id(fields, HOST_AFTER, request->after, err) : 0;
+    if (!fields->present[HOST_AFTER]) {
+        return 0;
+    }
+    return request->operation == HOST_OP_SNAPSHOT_LIST
+               ? take_snapshot_id(fields, HOST_AFTER, request->after, err)
+               : take_id(fields, HOST_AFTER, request->after, err);
+}
+
+static int take_snapshot(const struct fields_by_tag *fields, struct request *request,
+                         struct error *err)
+{
+    struct engine_snapshot *snapshot = &request->snapshot;
+    if (take_id(fields, HOST_ID, request->id, err) < 0 ||
+        take_snapshot_id(fields, HOST_SNAPSHOT_ID, snapshot->snapshot_id, err) < 0) {
+        return -1;
+    }
+    memcpy(snapshot->id, request->id, sizeof(snapshot->id));
+    return take_image(fields, snapshot->template_image, err);
 }
 
 static int take_sockets(const struct fields_by_tag *fields, struct request *request,
@@ -150,8 +201,8 @@ int request_parse(const void *packet, size_t length, const struct settings *sett
     int64_t operation;
     *request = (struct request){0};
     if (collect(packet, length, &fields, err) < 0 ||
-        take_int(&fields, HOST_OPERATION, "operation", HOST_OP_HELLO, HOST_OP_SOCKETS, &operation,
-                 err) < 0 ||
+        take_int(&fields, HOST_OPERATION, "operation", HOST_OP_HELLO, HOST_OP_SNAPSHOT_LIST,
+                 &operation, err) < 0 ||
         take_flag(&fields, HOST_KEEP_DISK, "keep_disk", &request->keep_disk, err) < 0) {
         return -1;
     }
@@ -161,6 +212,7 @@ int request_parse(const void *packet, size_t length, const struct settings *sett
     case HOST_OP_WATCH:
         return 0;
     case HOST_OP_LIST:
+    case HOST_OP_SNAPSHOT_LIST:
         return take_after(&fields, request, err);
     case HOST_OP_CREATE:
         return take_id(&fields, HOST_ID, request->id, err) < 0
@@ -173,6 +225,10 @@ int request_parse(const void *packet, size_t length, const struct settings *sett
         break;
     case HOST_OP_SOCKETS:
         return take_sockets(&fields, request, err);
+    case HOST_OP_SNAPSHOT:
+        return take_snapshot(&fields, request, err);
+    case HOST_OP_SNAPSHOT_REMOVE:
+        return take_snapshot_id(&fields, HOST_SNAPSHOT_ID, request->snapshot.snapshot_id, err);
     }
     return take_id(&fields, HOST_ID, request->id, err);
 }

@@ -14,9 +14,10 @@ struct request {
     enum host_operation operation;
     char id[ID_SIZE]; /* where the operation has one */
     bool keep_disk;
-    char after[ID_SIZE]; /* LIST; "" from the start */
+    char after[ID_SIZE]; /* LIST, SNAPSHOT_LIST; "" from the start */
     int family, count;   /* SOCKETS; AF_INET or AF_INET6 */
     struct engine_create create;
+    struct engine_snapshot snapshot; /* SNAPSHOT; SNAPSHOT_REMOVE: its snapshot_id */
 };
 
 /* Everything that the operation needs is there, once, and in range; tags it does not know are

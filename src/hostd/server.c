@@ -115,6 +115,12 @@ static void on_done(struct engine_call *call, const struct error *error)
         fields_put_string(&writer, HOST_BOOT_PATH, call->created.boot_path);
         fields_put_int(&writer, HOST_BOOT_US, call->created.boot_us);
     }
+    if (!error && connection->operation == HOST_OP_SNAPSHOT) {
+        fields_put_int(&writer, HOST_DISK_BYTES, call->saved.disk_bytes);
+        fields_put_int(&writer, HOST_STORED_BYTES, call->saved.stored_bytes);
+        fields_put_int(&writer, HOST_PAUSE_US, call->saved.pause_us);
+        fields_put_string(&writer, HOST_DIGEST, call->saved.digest);
+    }
     send_packet(connection, &writer);
 }
 
@@ -218,6 +224,26 @@ static void answer_list(struct connection *connection, const char *after)
     send_packet(connection, &writer);
 }
 
+static void answer_snapshot_list(struct connection *connection, const char *after)
+{
+    const struct server *server = connection->server;
+    auto_free char(*ids)[ID_SIZE] = NULL;
+    size_t count = 0, first = 0;
+    struct error error = {0};
+    int failed = server->operations->snapshot_list(server->engine, &ids, &count, &error);
+    struct fields_writer writer = start(failed ? &error : NULL);
+    while (first < count && strcmp(ids[first], after) <= 0) {
+        first++;
+    }
+    for (size_t i = first; i < count && i < first + LIST_PAGE; i++) {
+        fields_put_string(&writer, HOST_SNAPSHOT_ID, ids[i]);
+    }
+    if (count - first > LIST_PAGE) {
+        fields_put_int(&writer, HOST_MORE, 1);
+    }
+    send_packet(connection, &writer);
+}
+
 static void start_call(struct connection *connection, const struct request *request)
 {
     struct server *server = connection->server;
@@ -235,6 +261,13 @@ static void start_call(struct connection *connection, const struct request *requ
         break;
     case HOST_OP_FREEZE:
         server->operations->freeze(server->engine, request->id, &connection->call);
+        break;
+    case HOST_OP_SNAPSHOT:
+        server->operations->snapshot(server->engine, &request->snapshot, &connection->call);
+        break;
+    case HOST_OP_SNAPSHOT_REMOVE:
+        server->operations->snapshot_remove(server->engine, request->snapshot.snapshot_id,
+                                            &connection->call);
         break;
     default:
         server->operations->thaw(server->engine, request->id, &connection->call);
@@ -254,6 +287,9 @@ static void carry_out(struct connection *connection, const struct request *reque
         break;
     case HOST_OP_LIST:
         answer_list(connection, request->after);
+        break;
+    case HOST_OP_SNAPSHOT_LIST:
+        answer_snapshot_list(connection, request->after);
         break;
     case HOST_OP_SOCKETS:
         answer_sockets(connection, request);

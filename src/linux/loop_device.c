@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -60,4 +61,31 @@ bool loop_holds(int number, const char *image_path)
     }
     text[strcspn(text, "\n")] = '\0';
     return strcmp(text, image_path) == 0;
+}
+
+int64_t loop_write_count(int number)
+{
+    enum { WRITES = 4, DISCARDS = 11, FIELDS = 12 }; /* Documentation/block/stat.rst */
+    char path[64];
+    auto_free char *counted = NULL, *text = NULL;
+    int64_t sum = 0;
+    snprintf(path, sizeof(path), "/sys/block/loop%d/queue/iostats", number);
+    if (read_file_at(AT_FDCWD, path, 64, &counted) < 0 || counted[0] != '1') {
+        return -1;
+    }
+    snprintf(path, sizeof(path), "/sys/block/loop%d/stat", number);
+    if (read_file_at(AT_FDCWD, path, 4096, &text) < 0) {
+        return -1;
+    }
+    char *at = text;
+    for (int field = 0; field < FIELDS; field++) {
+        char *end;
+        long long value = strtoll(at, &end, 10);
+        if (end == at) {
+            return -1;
+        }
+        sum += field == WRITES || field == DISCARDS ? value : 0;
+        at = end;
+    }
+    return sum;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { LOOP_PATH_SIZE = 32 };
 
@@ -16,5 +17,9 @@ int loop_attach(int dev_fd, int image_fd, bool direct, int *ret_number, struct e
 
 /* Does the device still hold the image with that path? */
 bool loop_holds(int number, const char *image_path);
+
+/* How often the device was written to so far: the same number twice means that nothing was in between.
+ * -1: the kernel does not count. */
+int64_t loop_write_count(int number);
 
 #endif

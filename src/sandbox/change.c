@@ -129,7 +129,7 @@ static void advance_clocks(struct sandbox_record *next, enum sandbox_state from,
         next->ready_ms = now_ms;
         next->started_ms = next->started_ms ? next->started_ms : now_ms;
     }
-    bool runs = to == SANDBOX_RUNNING || to == SANDBOX_PAUSING || to == SANDBOX_DESTROYING;
+    bool runs = sandbox_state_runs(to) || to == SANDBOX_PAUSING || to == SANDBOX_DESTROYING;
     if (!runs && next->run_started_ms) {
         next->runtime_ms += now_ms > next->run_started_ms ? now_ms - next->run_started_ms : 0;
         next->run_started_ms = 0;
@@ -145,7 +145,8 @@ static void advance_clocks(struct sandbox_record *next, enum sandbox_state from,
 static void after_commit(struct sandboxes *sandboxes, struct sandbox *sandbox,
                          enum sandbox_state from)
 {
-    if (sandbox->state == SANDBOX_RUNNING && from != SANDBOX_PAUSING) {
+    bool ran_on = from == SANDBOX_PAUSING || from == SANDBOX_SNAPSHOTTING;
+    if (sandbox->state == SANDBOX_RUNNING && !ran_on) {
         sandbox->last_activity_ms = clock_monotonic_ms();
         sandbox->timer_started_ms = sandbox->last_activity_ms;
         sandbox->retry_after_ms = 0;
@@ -159,7 +160,7 @@ static void after_commit(struct sandboxes *sandboxes, struct sandbox *sandbox,
         timers_note(sandboxes, sandbox_deadline_ms(sandbox, &source));
     }
     view_publish(sandboxes, sandbox);
-    if (sandbox->state == SANDBOX_RUNNING && sandbox->record.start_pending) {
+    if (sandbox->state == SANDBOX_RUNNING && !ran_on && sandbox->record.start_pending) {
         starts_request(sandboxes, sandbox);
     }
     pthread_cond_broadcast(&sandbox->changed);
@@ -244,8 +245,19 @@ int change_host_thaw(struct sandboxes *sandboxes, struct sandbox *sandbox, struc
     return WITHOUT_MUTEX(sandbox, host_thaw(sandboxes->host, sandbox->record.id, err), err);
 }
 
-static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *next, bool keep_disk,
+int change_host_snapshot(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                         const char *snapshot_id, struct host_snapshot *ret_snapshot,
                          struct error *err)
+{
+    const struct sandbox_record *record = &sandbox->record; /* changed by the busy thread only */
+    return WITHOUT_MUTEX(sandbox,
+                         host_snapshot(sandboxes->host, record->id, snapshot_id, record->image_id,
+                                       ret_snapshot, err),
+                         err);
+}
+
+static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *next,
+                         struct disk_source disk, struct error *err)
 {
     struct host_create request = {
         .id = next->id,
@@ -256,7 +268,9 @@ static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *nex
         .disk_bytes = next->disk_mb * 1024 * 1024,
         .process_limit = next->process_limit,
         .network = (enum host_network)next->network,
-        .keep_disk = keep_disk,
+        .keep_disk = disk.keep,
+        .snapshot = disk.snapshot_id,
+        .snapshot_digest = disk.digest,
     };
     struct host_created created;
     if (host_create(sandboxes->host, &request, &created, err) < 0) {
@@ -267,7 +281,7 @@ static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *nex
     if (agent_hello(created.agent_socket, AGENT_READY_MS, err) < 0) {
         error_prefix(err, "sandbox %s: its agent", next->id);
         struct error undo = {0};
-        if (host_destroy(sandboxes->host, next->id, keep_disk, &undo) < 0) {
+        if (host_destroy(sandboxes->host, next->id, disk.keep, &undo) < 0) {
             log_warn("sandbox.undo_failed", "id=%s error=%s", next->id, undo.message);
             err->code = ERR_HOST_UNAVAILABLE; /* so that reconcile tries again */
         }
@@ -275,7 +289,7 @@ static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *nex
     }
     snprintf(next->agent_socket, sizeof(next->agent_socket), "%s", created.agent_socket);
     snprintf(next->boot_path, sizeof(next->boot_path), "%s",
-             keep_disk ? "cold" : created.boot_path);
+             disk.keep ? "cold" : created.boot_path);
     next->boot_us = created.boot_us;
     next->envd_ready_us = created.boot_us + clock_monotonic_us() - began_us;
     next->processes = 1;
@@ -283,16 +297,16 @@ static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *nex
 }
 
 int change_host_create(struct sandboxes *sandboxes, struct sandbox *sandbox,
-                       struct sandbox_record *next, bool keep_disk, struct error *err)
+                       struct sandbox_record *next, struct disk_source disk, struct error *err)
 {
     pthread_mutex_lock(&sandboxes->host_mutex);
     snprintf(next->engine, sizeof(next->engine), "%s", sandboxes->host_info.engine);
     snprintf(next->isolation, sizeof(next->isolation), "%s", sandboxes->host_info.isolation);
     pthread_mutex_unlock(&sandboxes->host_mutex);
-    int result = WITHOUT_MUTEX(sandbox, start_on_host(sandboxes, next, keep_disk, err), err);
+    int result = WITHOUT_MUTEX(sandbox, start_on_host(sandboxes, next, disk, err), err);
     if (result == 0) {
         start_run(sandboxes, sandbox);
-        next->start_pending = start_pending_of(next, !keep_disk);
+        next->start_pending = start_pending_of(next, !disk.keep);
     }
     return result;
 }

@@ -1,4 +1,4 @@
-#include "sandbox/internal.h"
+#include "sandbox/snapshot_internal.h"
 
 #include "base/clock.h"
 #include "base/fault.h"
@@ -61,6 +61,20 @@ static int place(struct sandboxes *sandboxes, const struct principal *principal,
     return 0;
 }
 
+/* An app and services that the request does not name go on as they were in the sandbox that the files are of. */
+static void describe_origin(const struct sandbox_origin *origin, struct sandbox_record *record)
+{
+    /* a snapshot for one fork is gone by then */
+    snprintf(record->snapshot_id, sizeof(record->snapshot_id), "%s",
+             origin->temporary ? "" : origin->snapshot_id);
+    if (!record->services) {
+        record->services = json_ref_of(origin->definition, "services");
+    }
+    if (!record->app) {
+        record->app = json_ref_of(origin->definition, "app");
+    }
+}
+
 static void describe(const struct principal *principal, const struct sandbox_spec *spec,
                      struct sandbox_record *record)
 {
@@ -95,6 +109,9 @@ static void describe(const struct principal *principal, const struct sandbox_spe
     record->external = external_of(spec->request);
     record->services = json_object_size(spec->services) ? json_incref(spec->services) : NULL;
     record->app = spec->auto_start ? json_pack("{s:b}", "auto_start", true) : NULL;
+    if (spec->origin) {
+        describe_origin(spec->origin, record);
+    }
 }
 
 static int insert(struct sandboxes *sandboxes, const struct sandbox_record *record,
@@ -141,10 +158,15 @@ static struct sandbox *record_new(struct sandboxes *sandboxes, const struct prin
 }
 
 /* Starts what was recorded. On -1 the record says why. */
-static int start_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err)
+static int start_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                      const struct sandbox_origin *origin, struct error *err)
 {
     struct sandbox_record next = sandbox->record;
-    if (change_host_create(sandboxes, sandbox, &next, false, err) < 0) {
+    struct disk_source disk = {0};
+    if (origin) {
+        disk = (struct disk_source){.snapshot_id = origin->snapshot_id, .digest = origin->digest};
+    }
+    if (change_host_create(sandboxes, sandbox, &next, disk, err) < 0) {
         return -1;
     }
     FAULT_POINT("daemon.create.started");
@@ -187,7 +209,7 @@ static void record_failure(struct sandboxes *sandboxes, struct sandbox *sandbox,
 int sandbox_create(struct sandboxes *sandboxes, const struct principal *principal,
                    const struct sandbox_spec *spec, json_t **ret_json, struct error *err)
 {
-    if (change_need_host(sandboxes, err) < 0 ||
+    if (origin_check(spec, err) < 0 || change_need_host(sandboxes, err) < 0 ||
         registry_reserve(sandboxes, principal->tenant_id, err) < 0) {
         return -1;
     }
@@ -197,7 +219,7 @@ int sandbox_create(struct sandboxes *sandboxes, const struct principal *principa
         return -1;
     }
     FAULT_POINT("daemon.create.recorded");
-    int result = start_busy(sandboxes, sandbox, err);
+    int result = start_busy(sandboxes, sandbox, spec->origin, err);
     if (result < 0) {
         record_failure(sandboxes, sandbox, err);
     } else {

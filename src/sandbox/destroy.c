@@ -49,7 +49,7 @@ void ended_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char
 {
     struct error err = {0};
     int result = 0;
-    if (sandbox->state == SANDBOX_RUNNING) {
+    if (sandbox_state_runs(sandbox->state)) {
         log_warn("sandbox.ended", "id=%s reason=%s", sandbox->record.id, reason);
         atomic_fetch_add(&sandboxes->ended_by_itself_total, 1);
         result = fail_busy(sandboxes, sandbox, reason, true, &err);

@@ -2,7 +2,7 @@
  * Inside sandbox/: a sandbox in memory, how one is found, and how its state changes.
  *
  * Locks, in the order in which they are taken: registry, one sandbox's mutex, the store's or one of the
- * small ones (views, starts). A sandbox's
+ * small ones (views, starts, holds). A sandbox's
  * mutex is never held while atoll-host or an agent is asked: the one thread that has it "busy" works
  * then, and others wait for `changed`.
  */
@@ -21,6 +21,8 @@ enum {
     TENANT_BUCKETS = 256,
     ID_BUCKETS = 8192,
 };
+
+struct snapshot_hold;
 
 struct tenant {
     struct tenant *next; /* in its bucket */
@@ -108,6 +110,10 @@ struct sandboxes {
     struct store_claim *claims; /* of requests that a crash cut short; watch thread only */
     size_t claim_count;
 
+    pthread_mutex_t holds_mutex;
+    struct snapshot_hold *holds; /* under holds_mutex: snapshots that are in use */
+    int64_t expiry_ms;           /* timer thread: when to look for expired snapshots again */
+
     atomic_bool closing;
     int watch_wake_fd; /* eventfd */
     pthread_t watch_thread;
@@ -179,6 +185,8 @@ int64_t start_pending_of(const struct sandbox_record *record, bool created);
 
 int resume_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *source,
                 struct error *err);
+/* Back to paused after a resume that did not happen. */
+void undo_resuming(struct sandboxes *sandboxes, struct sandbox *sandbox);
 /* Would sandbox_wake have something to wait for or to do? Mutex held. */
 bool wake_needed(const struct sandbox *sandbox);
 /* sandbox_wake of one that the caller holds a reference to. */
@@ -232,11 +240,22 @@ int change_host_destroy(struct sandboxes *sandboxes, struct sandbox *sandbox, bo
                         struct error *err);
 int change_host_freeze(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err);
 int change_host_thaw(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err);
-/* Starts it, new or on its kept disk, and waits until its agent answers; fills next's agent_socket and
- * boot fields. On -1 with another code than ERR_HOST_UNAVAILABLE nothing of the attempt is left on the
- * host (but the disk, when keep_disk). */
+int change_host_snapshot(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                         const char *snapshot_id, struct host_snapshot *ret_snapshot,
+                         struct error *err);
+
+/* What a sandbox is started on: a new disk, its kept one, or a copy of a snapshot, which takes the place of
+ * the kept one. */
+struct disk_source {
+    bool keep;
+    const char *snapshot_id, *digest; /* NULL: none */
+};
+
+/* Starts it and waits until its agent answers; fills next's agent_socket and boot fields. On -1 with
+ * another code than ERR_HOST_UNAVAILABLE nothing of the attempt is left on the host (but the disk, when it
+ * is kept). */
 int change_host_create(struct sandboxes *sandboxes, struct sandbox *sandbox,
-                       struct sandbox_record *next, bool keep_disk, struct error *err);
+                       struct sandbox_record *next, struct disk_source disk, struct error *err);
 
 /* --- what timers and reconcile share with the API calls; mutex held, sandbox busy --- */
 
@@ -244,6 +263,9 @@ int pause_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char 
                struct error *err);
 int destroy_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *source,
                  struct error *err);
+/* Ends the processes and keeps the files: paused. */
+int stop_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *source,
+              struct error *err);
 /* To state error: the reason becomes last_error. files: a disk is kept for it on the host. */
 int fail_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *reason, bool files,
               struct error *err);

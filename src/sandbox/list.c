@@ -221,7 +221,7 @@ static size_t collect(struct listing *listing, const struct sources *sources, st
 /* The documented states, and those that other versions of the API have and no sandbox is in here. */
 static bool state_known(const char *state)
 {
-    static const char *const others[] = {"creating", "starting", "snapshotting", "stopped"};
+    static const char *const others[] = {"creating", "starting", "stopped"};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         if (strcmp(others[i], state) == 0) {
             return true;

@@ -150,7 +150,7 @@ static void put_preview_url(json_t *object, struct sandboxes *sandboxes,
 
 static int64_t last_activity_ms(const struct sandbox_record *record, const struct sandbox *sandbox)
 {
-    if (!sandbox || sandbox->state != SANDBOX_RUNNING) {
+    if (!sandbox || !sandbox_state_runs(sandbox->state)) {
         return record->last_activity_ms;
     }
     return clock_realtime_ms() - (clock_monotonic_ms() - sandbox_last_activity_ms(sandbox));
@@ -175,10 +175,11 @@ json_t *sandbox_object(struct sandboxes *sandboxes, const struct sandbox_record 
     json_t *object = json_object();
     put_names(object, record);
     put_text(object, "state", record->state);
-    put(object, "ready", json_boolean(sandbox && sandbox->state == SANDBOX_RUNNING));
+    put(object, "ready", json_boolean(sandbox && sandbox_state_runs(sandbox->state)));
     put_shape(object, record);
     put_maybe(object, "timeout_remaining_ms", sandbox ? sandbox_timeout_remaining_ms(sandbox) : -1);
     put_boot(object, record);
+    put_text(object, "snapshot_id", record->snapshot_id);
     put_preview_url(object, sandboxes, record);
     put(object, "metadata", metadata_of(record));
     put_shared(object, "tags", record->tags);

@@ -5,6 +5,7 @@
  *   provisioning   undo: destroy, error (in every case)
  *   running        adopt               thaw           paused (persistent)  error
  *                                                     or error
+ *   snapshotting   running             thaw           as running         error
  *   pausing        running             paused         paused               error
  *   paused         freeze              -              paused, cold         error
  *   resuming       running             paused         paused, cold         error
@@ -12,7 +13,7 @@
  *   error          end it, keep files  likewise       -                    -
  *   destroyed      destroy             destroy        destroy              -
  */
-#include "sandbox/internal.h"
+#include "sandbox/snapshot_internal.h"
 
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -96,7 +97,7 @@ static int to_paused(struct sandboxes *sandboxes, struct sandbox *sandbox, bool 
     if (!processes) {
         next.agent_socket[0] = '\0';
     }
-    if (sandbox->state == SANDBOX_RUNNING) {
+    if (sandbox_state_runs(sandbox->state)) {
         snprintf(next.last_pause_source, sizeof(next.last_pause_source), "host_restart");
     }
     return sandbox->state == SANDBOX_PAUSED
@@ -112,7 +113,7 @@ static int processes_are_gone(struct sandboxes *sandboxes, struct sandbox *sandb
         return fail_busy(sandboxes, sandbox, "the host has neither its processes nor its files",
                          true, err);
     }
-    if (sandbox->state == SANDBOX_RUNNING && !sandbox->record.persistent) {
+    if (sandbox_state_runs(sandbox->state) && !sandbox->record.persistent) {
         return fail_busy(sandboxes, sandbox, "the host ended its processes (it was restarted)",
                          true, err);
     }
@@ -177,6 +178,7 @@ static int settle_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
     case SANDBOX_PROVISIONING:
         return undo_provisioning(sandboxes, sandbox, err);
     case SANDBOX_RUNNING:
+    case SANDBOX_SNAPSHOTTING:
         return settle_running(sandboxes, sandbox, entry, err);
     case SANDBOX_PAUSED:
         return settle_paused(sandboxes, sandbox, entry, err);
@@ -268,15 +270,16 @@ static void destroy_unknown(struct round *round)
 
 enum claim_outcome { CLAIM_WAITS, CLAIM_ABANDONED, CLAIM_FINISHED };
 
-/* The reply that the client never got, as text; or NULL when the create did not come to its end. */
+/* The reply that the client never got, as text; or NULL when the create did not come to its end, or the reply
+ * holds more than the sandbox (wrapped). */
 static enum claim_outcome judge_claim(struct sandboxes *sandboxes, struct sandbox *sandbox,
-                                      bool fused, char **ret_body)
+                                      bool wrapped, char **ret_body)
 {
     pthread_mutex_lock(&sandbox->mutex);
     enum claim_outcome outcome = CLAIM_ABANDONED;
     if (sandbox->busy || sandbox->unresolved || sandbox->state == SANDBOX_PROVISIONING) {
         outcome = CLAIM_WAITS;
-    } else if (!fused && sandbox->state != SANDBOX_ERROR) {
+    } else if (!wrapped && sandbox->state != SANDBOX_ERROR) {
         json_t *object = sandbox_object(sandboxes, &sandbox->record, sandbox);
         *ret_body = json_dumps(object, JSON_COMPACT);
         json_decref(object);
@@ -286,7 +289,7 @@ static enum claim_outcome judge_claim(struct sandboxes *sandboxes, struct sandbo
     return outcome;
 }
 
-/* Nobody knows the id of a sandbox whose fused create-and-run was cut short. */
+/* Nobody knows the id of a sandbox whose create was cut short and whose reply cannot be made up. */
 static void destroy_orphan(struct sandboxes *sandboxes, struct sandbox *sandbox)
 {
     struct error err = {0};
@@ -302,11 +305,12 @@ static void destroy_orphan(struct sandboxes *sandboxes, struct sandbox *sandbox)
 static bool settle_claim(struct sandboxes *sandboxes, const struct store_claim *claim)
 {
     struct sandbox *sandbox = registry_find(sandboxes, claim->tenant_id, claim->sandbox_id);
-    bool fused = strstr(claim->route, "/run") != NULL;
+    bool wrapped =
+        strstr(claim->route, "/run") || strncmp(claim->route, "POST /snapshots/", 16) == 0;
     auto_free char *body = NULL;
     enum claim_outcome outcome = CLAIM_ABANDONED;
     if (sandbox) {
-        outcome = judge_claim(sandboxes, sandbox, fused, &body);
+        outcome = judge_claim(sandboxes, sandbox, wrapped, &body);
         if (outcome == CLAIM_ABANDONED) {
             destroy_orphan(sandboxes, sandbox);
         }
@@ -352,6 +356,7 @@ int reconcile(struct sandboxes *sandboxes, bool *ret_again, struct error *err)
     if (result == 0) {
         destroy_unknown(&round);
         settle_claims(sandboxes, &round.again);
+        snapshots_reconcile(sandboxes, &round.again);
     }
     free(round.hosted);
     *ret_again = round.again;

@@ -5,8 +5,7 @@
 
 #include <stdio.h>
 
-/* Back to paused after a resume that did not happen. */
-static void undo_resuming(struct sandboxes *sandboxes, struct sandbox *sandbox)
+void undo_resuming(struct sandboxes *sandboxes, struct sandbox *sandbox)
 {
     struct sandbox_record next = sandbox->record;
     struct error err = {0};
@@ -30,7 +29,7 @@ static int wake(struct sandboxes *sandboxes, struct sandbox *sandbox, struct san
         sandbox->ended[0] = '\0';
         next->processes = 0;
     }
-    return change_host_create(sandboxes, sandbox, next, true, err);
+    return change_host_create(sandboxes, sandbox, next, (struct disk_source){.keep = true}, err);
 }
 
 int resume_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *source,

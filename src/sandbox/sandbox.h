@@ -24,6 +24,7 @@
 enum sandbox_state {
     SANDBOX_PROVISIONING,
     SANDBOX_RUNNING,
+    SANDBOX_SNAPSHOTTING, /* runs on while a snapshot is taken of it */
     SANDBOX_PAUSING,
     SANDBOX_PAUSED,
     SANDBOX_RESUMING,
@@ -35,7 +36,14 @@ enum sandbox_state {
 
 const char *sandbox_state_name(enum sandbox_state state);
 
+/* Do its processes run, so that commands and files are in reach? */
+static inline bool sandbox_state_runs(enum sandbox_state state)
+{
+    return state == SANDBOX_RUNNING || state == SANDBOX_SNAPSHOTTING;
+}
+
 struct sandboxes; /* all of them; one per atolld */
+struct sandbox_origin;
 
 /* What a create request asks for, validated by the API layer for type and range (sandbox_spec_parse). */
 struct sandbox_spec {
@@ -54,6 +62,7 @@ struct sandbox_spec {
     bool
         auto_start; /* start the template's app when it runs: its record is {"auto_start": true} then */
     json_t *services; /* borrowed: name → definition (app/services.h), checked; or NULL */
+    const struct sandbox_origin *origin; /* its files are a snapshot's (sandbox/snapshot.h), or NULL */
     enum host_network network;
     int64_t wait_ms; /* ?wait / body wait: how long the caller would wait; -1 = not asked */
 
@@ -166,7 +175,7 @@ void sandbox_explain(struct sandboxes *sandboxes, const struct sandbox_use *use,
 struct sandbox_view {
     char id[ID_SIZE], tenant_id[ID_SIZE];
     char slug[64], template_id[80];
-    enum sandbox_state state;
+    enum sandbox_state state; /* running while a snapshot is taken */
     bool auto_resume;
     uint64_t run;         /* changes with every start of its processes */
     int64_t run_since_ms; /* monotonic: when they were started; 0: before this process was */

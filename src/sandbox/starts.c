@@ -38,7 +38,7 @@ void starts_init(struct starts *starts)
 static bool is_pending(struct sandbox *sandbox, bool *ret_created, uint64_t *ret_run)
 {
     pthread_mutex_lock(&sandbox->mutex);
-    bool pending = sandbox->state == SANDBOX_RUNNING && sandbox->record.start_pending;
+    bool pending = sandbox_state_runs(sandbox->state) && sandbox->record.start_pending;
     *ret_created = sandbox->record.start_pending == 2;
     *ret_run = sandbox->run;
     pthread_mutex_unlock(&sandbox->mutex);
@@ -176,7 +176,7 @@ void starts_close(struct starts *starts)
 static bool waits_for_start(const struct sandbox *sandbox, void *context)
 {
     (void)context;
-    return sandbox->state == SANDBOX_RUNNING && sandbox->record.start_pending;
+    return sandbox_state_runs(sandbox->state) && sandbox->record.start_pending;
 }
 
 /* What another life of this daemon did not come to start. */

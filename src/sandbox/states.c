@@ -4,10 +4,15 @@
 #include <string.h>
 
 static const char *const names[SANDBOX_STATE_COUNT] = {
-    [SANDBOX_PROVISIONING] = "provisioning", [SANDBOX_RUNNING] = "running",
-    [SANDBOX_PAUSING] = "pausing",           [SANDBOX_PAUSED] = "paused",
-    [SANDBOX_RESUMING] = "resuming",         [SANDBOX_DESTROYING] = "destroying",
-    [SANDBOX_DESTROYED] = "destroyed",       [SANDBOX_ERROR] = "error",
+    [SANDBOX_PROVISIONING] = "provisioning",
+    [SANDBOX_RUNNING] = "running",
+    [SANDBOX_SNAPSHOTTING] = "snapshotting",
+    [SANDBOX_PAUSING] = "pausing",
+    [SANDBOX_PAUSED] = "paused",
+    [SANDBOX_RESUMING] = "resuming",
+    [SANDBOX_DESTROYING] = "destroying",
+    [SANDBOX_DESTROYED] = "destroyed",
+    [SANDBOX_ERROR] = "error",
 };
 
 #define TO(state) (1u << SANDBOX_##state)
@@ -16,7 +21,8 @@ static const char *const names[SANDBOX_STATE_COUNT] = {
 static const unsigned may_follow[SANDBOX_STATE_COUNT] = {
     [SANDBOX_PROVISIONING] = TO(RUNNING) | TO(ERROR) | TO(DESTROYING),
     /* running → paused without pausing: the host lost the processes and kept the files */
-    [SANDBOX_RUNNING] = TO(PAUSING) | TO(PAUSED) | TO(DESTROYING) | TO(ERROR),
+    [SANDBOX_RUNNING] = TO(SNAPSHOTTING) | TO(PAUSING) | TO(PAUSED) | TO(DESTROYING) | TO(ERROR),
+    [SANDBOX_SNAPSHOTTING] = TO(RUNNING) | TO(PAUSED) | TO(DESTROYING) | TO(ERROR),
     [SANDBOX_PAUSING] = TO(PAUSED) | TO(RUNNING) | TO(DESTROYING) | TO(ERROR),
     [SANDBOX_PAUSED] = TO(RESUMING) | TO(PAUSING) | TO(DESTROYING) | TO(ERROR),
     [SANDBOX_RESUMING] = TO(RUNNING) | TO(PAUSED) | TO(DESTROYING) | TO(ERROR),
@@ -51,6 +57,7 @@ void sandbox_state_check(const struct sandbox_record *record, enum sandbox_state
     assert(record->id[0] && record->tenant_id[0] && record->slug[0]);
     switch (state) {
     case SANDBOX_RUNNING:
+    case SANDBOX_SNAPSHOTTING:
         assert(record->agent_socket[0] && record->processes && record->files);
         assert(record->run_started_ms && record->timer_started_ms && record->started_ms);
         break;

@@ -4,12 +4,13 @@
 
 #include <stdio.h>
 
-/* Ends the processes and keeps the files. A host that fails leaves the state "pausing" to reconcile. */
-static int stop_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err)
+/* A host that fails leaves the state "pausing" to reconcile. */
+int stop_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *source,
+              struct error *err)
 {
     struct sandbox_record next = sandbox->record;
-    snprintf(next.last_pause_source, sizeof(next.last_pause_source), "stop");
-    if (change_commit(sandboxes, sandbox, &next, SANDBOX_PAUSING, "stop", err) < 0) {
+    snprintf(next.last_pause_source, sizeof(next.last_pause_source), "%s", source);
+    if (change_commit(sandboxes, sandbox, &next, SANDBOX_PAUSING, source, err) < 0) {
         return -1;
     }
     FAULT_POINT("daemon.stop.recorded");
@@ -21,7 +22,7 @@ static int stop_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, struc
     next = sandbox->record;
     next.processes = 0;
     next.agent_socket[0] = '\0';
-    if (change_commit(sandboxes, sandbox, &next, SANDBOX_PAUSED, "stop", err) < 0) {
+    if (change_commit(sandboxes, sandbox, &next, SANDBOX_PAUSED, source, err) < 0) {
         sandbox->unresolved = true;
         return -1;
     }
@@ -49,7 +50,7 @@ int sandbox_stop(struct sandboxes *sandboxes, const struct principal *principal,
     } else if (!sandbox->record.persistent) {
         result = destroy_busy(sandboxes, sandbox, "stop", err);
     } else if (sandbox->record.processes) {
-        result = stop_busy(sandboxes, sandbox, err);
+        result = stop_busy(sandboxes, sandbox, "stop", err);
     }
     if (result == 0 && ret_json) {
         *ret_json = sandbox_object(sandboxes, &sandbox->record, sandbox);

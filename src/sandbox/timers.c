@@ -1,4 +1,4 @@
-#include "sandbox/internal.h"
+#include "sandbox/snapshot_internal.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,7 +37,7 @@ int64_t sandbox_deadline_ms(const struct sandbox *sandbox, const char **ret_sour
 
 int64_t sandbox_timeout_remaining_ms(const struct sandbox *sandbox)
 {
-    if (sandbox->state != SANDBOX_RUNNING || sandbox->record.always_on ||
+    if (!sandbox_state_runs(sandbox->state) || sandbox->record.always_on ||
         sandbox->record.timeout_sec == 0) {
         return -1;
     }
@@ -175,6 +175,7 @@ static void *timer_main(void *context)
     int64_t prune_ms = 0;
     while (!sandboxes->closing) {
         int64_t next_ms = expire_due(sandboxes);
+        snapshots_expire(sandboxes);
         store_checkpoint(sandboxes->store);
         int64_t now_ms = clock_monotonic_ms();
         if (now_ms >= prune_ms) {

@@ -56,7 +56,7 @@ static int await_running(struct sandboxes *sandboxes, struct sandbox *sandbox, i
             return -1;
         }
     }
-    return sandbox->state == SANDBOX_RUNNING ? 0 : refuse_use(sandbox, err);
+    return sandbox_state_runs(sandbox->state) ? 0 : refuse_use(sandbox, err);
 }
 
 int sandbox_use_begin(struct sandboxes *sandboxes, const struct principal *principal,
@@ -109,7 +109,7 @@ void sandbox_use_end(struct sandboxes *sandboxes, struct sandbox_use *use)
 static void wait_for_news(struct sandbox *sandbox)
 {
     struct timespec until = monotonic_in(EXPLAIN_WAIT_MS);
-    while (sandbox->state == SANDBOX_RUNNING) {
+    while (sandbox_state_runs(sandbox->state)) {
         if (pthread_cond_timedwait(&sandbox->changed, &sandbox->mutex, &until) == ETIMEDOUT) {
             return;
         }
@@ -132,7 +132,7 @@ void sandbox_explain(struct sandboxes *sandboxes, const struct sandbox_use *use,
     } else if (sandbox->state == SANDBOX_DESTROYING || sandbox->state == SANDBOX_DESTROYED) {
         error_set(err, ERR_AGENT_UNAVAILABLE, 0, "the sandbox was destroyed meanwhile");
         error_hint(err, "Create a new sandbox.");
-    } else if (sandbox->state != SANDBOX_RUNNING) {
+    } else if (!sandbox_state_runs(sandbox->state)) {
         error_set(err, ERR_AGENT_UNAVAILABLE, 0, "the sandbox was stopped meanwhile (%s)",
                   record->last_pause_source[0] ? record->last_pause_source : record->state);
         error_hint(err, "Resume it with POST /sandboxes/{id}/resume.");

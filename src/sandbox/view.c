@@ -50,7 +50,7 @@ static struct sandbox_view view_of(const struct sandboxes *sandboxes, const stru
 {
     const struct sandbox_record *record = &sandbox->record;
     struct sandbox_view view = {
-        .state = sandbox->state,
+        .state = sandbox_state_runs(sandbox->state) ? SANDBOX_RUNNING : sandbox->state,
         .auto_resume = record->auto_resume != 0,
         .run = sandbox->run,
         .run_since_ms = sandbox->run_since_ms,
@@ -148,7 +148,7 @@ bool sandbox_await_end(struct sandboxes *sandboxes, const char *id, uint64_t run
         int64_t until_ms = clock_monotonic_ms() + wait_ms;
         struct timespec until = {until_ms / 1000, until_ms % 1000 * 1000000};
         pthread_mutex_lock(&sandbox->mutex);
-        while (sandbox->state == SANDBOX_RUNNING && sandbox->run == run &&
+        while (sandbox_state_runs(sandbox->state) && sandbox->run == run &&
                pthread_cond_timedwait(&sandbox->changed, &sandbox->mutex, &until) != ETIMEDOUT) {
         }
         pthread_mutex_unlock(&sandbox->mutex);

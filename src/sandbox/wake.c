@@ -40,7 +40,7 @@ int wake_found(struct sandboxes *sandboxes, struct sandbox *sandbox, struct erro
     int result = 0;
     if (sandbox->state == SANDBOX_PAUSED && sandbox->record.auto_resume) {
         result = resume_busy(sandboxes, sandbox, "auto_resume", err);
-    } else if (sandbox->state != SANDBOX_RUNNING) {
+    } else if (!sandbox_state_runs(sandbox->state)) {
         result = refuse_use(sandbox, err);
     }
     change_end(sandboxes, sandbox);
@@ -54,7 +54,7 @@ int sandbox_wake(struct sandboxes *sandboxes, const char *id, struct error *err)
         return error_set(err, ERR_NOT_FOUND, 0, "sandbox not found");
     }
     pthread_mutex_lock(&sandbox->mutex);
-    bool runs = sandbox->state == SANDBOX_RUNNING;
+    bool runs = sandbox_state_runs(sandbox->state);
     pthread_mutex_unlock(&sandbox->mutex);
     int result = runs ? 0 : wake_found(sandboxes, sandbox, err);
     sandbox_unref(sandbox);

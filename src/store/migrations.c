@@ -141,7 +141,20 @@ static const char *const migrations[] = {
     "CREATE INDEX webhook_deliveries_created ON webhook_deliveries (created_ms);"
 
     /* keys that this instance made for itself */
-    "CREATE TABLE secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+
+    /* snapshots outlive their sandboxes; a sandbox names the one that its files came from */
+    "ALTER TABLE sandboxes ADD COLUMN snapshot_id TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE snapshots (id TEXT PRIMARY KEY, tenant_id TEXT NOT NULL REFERENCES tenants,"
+    " sandbox_id TEXT NOT NULL, workspace_id TEXT NOT NULL, sandbox_name TEXT NOT NULL,"
+    " parent_id TEXT NOT NULL, status TEXT NOT NULL, comment TEXT NOT NULL, error TEXT NOT NULL,"
+    " digest TEXT NOT NULL, memory INTEGER NOT NULL, disk_bytes INTEGER NOT NULL,"
+    " stored_bytes INTEGER NOT NULL, pause_us INTEGER NOT NULL, keep INTEGER NOT NULL,"
+    " retention_sec INTEGER NOT NULL, expires_ms INTEGER NOT NULL, last_used_ms INTEGER NOT NULL,"
+    " created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, definition TEXT NOT NULL) STRICT,"
+    " WITHOUT ROWID;"
+    "CREATE INDEX snapshots_tenant ON snapshots (tenant_id, id);"
+    "CREATE INDEX snapshots_expiry ON snapshots (expires_ms) WHERE expires_ms > 0;",
 };
 
 enum { MIGRATION_COUNT = sizeof(migrations) / sizeof(migrations[0]) };

@@ -33,6 +33,7 @@ struct store;
     X(isolation, 160)                                                                              \
     X(agent_socket, 108)                                                                           \
     X(boot_path, 16)                                                                               \
+    X(snapshot_id, ID_SIZE) /* that its files began as, or "" */                                   \
     X(agent_session_id, 129)                                                                       \
     X(last_error, 256)                                                                             \
     X(last_pause_source, 16)

@@ -12,9 +12,11 @@ enum host_operation {
     HOST_OP_HELLO = 1, /* → VERSION, CGROUP_MODE, CPU_COUNT, [NETWORK_PROBLEM], [ENGINE_PROBLEM], ENGINE,
                           ISOLATION */
     HOST_OP_CREATE,    /* ID, TEMPLATE, HOSTNAME, CPU_COUNT, MEMORY_BYTES, DISK_BYTES, PROCESS_LIMIT,
-                          NETWORK, [KEEP_DISK: use the disk that a STOP kept] → AGENT_SOCKET, BOOT_US,
-                          BOOT_PATH. The sandbox runs, or nothing of it is left. ID already exists:
-                          ERR_CONFLICT */
+                          NETWORK, [KEEP_DISK: use the disk that a STOP kept], [SNAPSHOT_ID, DIGEST: start
+                          from a copy of that snapshot's files; with KEEP_DISK the copy takes the place of
+                          the kept disk] → AGENT_SOCKET, BOOT_US, BOOT_PATH. The sandbox runs, or nothing
+                          of it is left (but a kept disk). ID already exists: ERR_CONFLICT. The snapshot is
+                          missing or not what it was: ERR_NOT_RESTORABLE */
     HOST_OP_DESTROY,   /* ID, [KEEP_DISK: 1 = stop: flush and keep the files for a later CREATE]. Succeeds
                           on an unknown ID (and removes a kept disk unless KEEP_DISK). */
     HOST_OP_FREEZE,    /* ID: flushes its files, then stops every process. Idempotent. */
@@ -28,6 +30,12 @@ enum host_operation {
     HOST_OP_SOCKETS,   /* ID, FAMILY, COUNT → ADDRESS, and COUNT unconnected TCP sockets of the sandbox's
                           network as SCM_RIGHTS (non-blocking, close-on-exec); ADDRESS is where a server
                           inside is reached from them. ERR_NOT_RUNNING: no such sandbox runs. */
+    HOST_OP_SNAPSHOT, /* ID, SNAPSHOT_ID, TEMPLATE → DISK_BYTES, STORED_BYTES, PAUSE_US, DIGEST. The files
+                          of a running, frozen or stopped sandbox as they are at one moment; the sandbox
+                          goes on as it was. The snapshot is whole and on the host's disk, or nothing of it
+                          is left. ERR_CONFLICT: SNAPSHOT_ID exists, or the sandbox is changing */
+    HOST_OP_SNAPSHOT_REMOVE, /* SNAPSHOT_ID. Succeeds on an unknown one. */
+    HOST_OP_SNAPSHOT_LIST,   /* [AFTER: snapshot id] → SNAPSHOT_ID* in order, [MORE: 1] */
 };
 
 enum host_tag {
@@ -68,6 +76,10 @@ enum host_tag {
     HOST_FAMILY,          /* 4 or 6: IP version */
     HOST_COUNT,           /* 1..HOST_SOCKETS_MAX */
     HOST_ADDRESS,         /* text: "127.0.0.1", "::1" */
+    HOST_SNAPSHOT_ID,     /* text "snp_…" */
+    HOST_DIGEST,          /* text: 64 lower-case hexadecimal digits */
+    HOST_STORED_BYTES,    /* what the snapshot takes on the host's disk */
+    HOST_PAUSE_US,        /* how long the sandbox's processes stood still; 0: none ran */
 };
 
 enum host_network { HOST_NETWORK_NONE = 1, HOST_NETWORK_EGRESS };

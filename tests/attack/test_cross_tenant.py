@@ -11,6 +11,7 @@ VALUES = {
     "exec_id": "exc_00000000000000000000000000",
     "name": "victim",
     "template_id": "python",
+    "snapshot_id": "snp_00000000000000000000000000",
 }
 PUBLIC = ("/health", "/metrics", "/openapi.json")
 # One body that is good enough for every route that takes one.

@@ -10,6 +10,7 @@ import websocket
 from harness import jobs, paths
 from harness.client import ApiError, Sandbox
 from harness.fault_points import labels
+from harness.snapshots import fork, restore, take
 from harness.terminal import terminal, tunnel
 from harness.wait import Timeout, wait_until
 
@@ -54,11 +55,21 @@ class Life:
         self.sandbox.pause()
         self.sandbox.resume()
         self._write("second")
+        self._save()
         self.sandbox.stop()
         self.sandbox.resume()
         self._write("third")
         self.sandbox.destroy()
         self.destroyed = True
+
+    def _save(self):
+        taken = take(self.sandbox)
+        restore(self.sandbox, taken)
+        copy = fork(self.sandbox)
+        for path, content in self.files.items():
+            assert copy.read(path) == content
+        copy.destroy()
+        self.client.ok(self.client.delete(f"/snapshots/{taken['id']}"))
 
     def _run_jobs(self):
         job = jobs.start(self.sandbox, "echo ring; sleep 1000")
@@ -157,6 +168,9 @@ def was_killed(daemon):
 def remove_all(client):
     for each in client.list(limit=100):
         reply = client.delete(f"/sandboxes/{each['id']}")
+        assert reply.status_code in (200, 404), reply.text
+    for each in client.ok(client.get("/snapshots?limit=200"))["data"]:
+        reply = client.delete(f"/snapshots/{each['id']}")
         assert reply.status_code in (200, 404), reply.text
 
 

@@ -210,7 +210,7 @@ class Instance:
 
     def leaks(self):
         """What is left of a stopped instance: should be empty."""
-        return {kind: found for kind, found in self.resources().items() if found and kind != "disks"}
+        return {kind: found for kind, found in self.resources().items() if found and kind not in ("disks", "snapshots")}
 
     def sanitizer_reports(self):
         found = sorted((self.state / "log").glob("asan.*")) + sorted((self.state / "log").glob("ubsan.*"))

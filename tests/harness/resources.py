@@ -110,6 +110,7 @@ def of_instance(state, number=None):
         "mounts": _mounts(state),
         "loops": _loop_devices(state),
         "disks": [name for name in _names(state / "disks") if "sbx_" in name],
+        "snapshots": _names(state / "snapshots"),
         "agent sockets": _names(state / "run" / "agent"),
         "records": _names(state / "run" / "records"),
     }

@@ -199,7 +199,7 @@ def test_harmless_fields_of_the_hosted_service_are_accepted(make_sandbox):
         ("tags", [1]),
         ("network", "everything"),
         ("network", {"mode": "none"}),
-        ("snapshot_id", "snap_1"),
+        ("snapshot_id", 1),
         ("github_repo_url", "https://example.com/x.git"),
         ("auto_start", 1),
         ("auto_resume", "yes"),

@@ -172,7 +172,7 @@ GET_ROUTES = [
     "{}", "{}/usage", "{}/metrics", "{}/readiness", "{}/files", "{}/files/list", "{}/files/tree", "{}/fs",
     "{}/template", "{}/artifacts", "{}/files/stat?path=/etc", "{}/files/exists?path=/etc", "{}/fs/read?path=/etc/debian_version",
     "{}/previews", "{}/shares", "/deployments", "/domains",
-    "/sandboxes", "/sandbox-templates", "/sandbox-templates/nextjs", "/templates", "/api-keys",
+    "{}/snapshots", "/snapshots", "/sandboxes", "/sandbox-templates", "/sandbox-templates/nextjs", "/templates", "/api-keys",
     "/api-keys/presets", "/engines", "/health",
 ]
 
@@ -207,6 +207,27 @@ def test_what_is_published_is_as_described(document, client, sandbox):
     check(client.get("/domains"), "get", "/domains")
     check(client.delete("/domains/described.example.org"), "delete", "/domains/{hostname}")
     check(client.delete(f"/deployments/{deployed.json()['id']}"), "delete", "/deployments/{deployment_id}")
+
+
+def test_snapshots_are_as_described(document, client, sandbox):
+    def check(reply, method, path, status=200):
+        operation = document["paths"][f"/api/v1{path}"][method]
+        conforms(document, operation["responses"][str(status)]["content"]["application/json"]["schema"], checked(reply, status))
+
+    taken = client.post(f"{sandbox.path}/snapshots", {"comment": "x"})
+    check(taken, "post", "/sandboxes/{id}/snapshots", 201)
+    check(client.post(f"{sandbox.path}/snapshot"), "post", "/sandboxes/{id}/snapshot", 201)
+    one = taken.json()["data"]["id"]
+    for path in ("/sandboxes/{id}/snapshots", "/sandboxes/{id}/snapshots/{snapshot_id}", "/snapshots", "/snapshots/{snapshot_id}"):
+        check(client.get(path.format(id=sandbox.id, snapshot_id=one)), "get", path)
+    check(client.post(f"{sandbox.path}/restore/{one}"), "post", "/sandboxes/{id}/restore/{snapshot_id}")
+    forks = [client.post(f"{sandbox.path}/fork"), client.post(f"/snapshots/{one}/fork")]
+    check(forks[0], "post", "/sandboxes/{id}/fork", 201)
+    check(forks[1], "post", "/snapshots/{snapshot_id}/fork", 201)
+    for made in (forks[0].json(), forks[1].json()["data"]):
+        checked(client.delete(f"/sandboxes/{made['id']}"))
+    check(client.delete(f"/snapshots/{one}"), "delete", "/snapshots/{snapshot_id}")
+    check(client.post("/snapshots/delete", {"ids": [one]}), "post", "/snapshots/delete")
 
 
 def test_a_real_error_is_as_described(document, client):

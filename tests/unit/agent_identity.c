@@ -65,10 +65,32 @@ static void long_lists_are_cut(void)
     identity_write("/no/such/directory", "x", "y", "z");
 }
 
+static void machine_ids_are_made_anew_where_there_is_one(void)
+{
+    auto_free char *first = NULL, *second = NULL;
+    struct stat st;
+    identity_renew(directory);
+    CHECK(lstat(in_directory("machine-id"), &st) < 0);
+    REQUIRE(write_file_atomic(in_directory("machine-id"), "", 0, 0444) == 0);
+    identity_renew(directory);
+    CHECK(lstat(in_directory("machine-id"), &st) == 0 && st.st_size == 0);
+    REQUIRE(write_file_atomic(in_directory("machine-id"), "0123\n", 5, 0644) == 0);
+    identity_renew(directory);
+    CHECK(read_file_at(AT_FDCWD, in_directory("machine-id"), 100, &first) == 33);
+    identity_renew(directory);
+    CHECK(read_file_at(AT_FDCWD, in_directory("machine-id"), 100, &second) == 33);
+    REQUIRE(first && second);
+    CHECK_INT(strspn(first, "0123456789abcdef"), 32);
+    CHECK(first[32] == '\n' && strcmp(first, second) != 0);
+    CHECK(lstat(in_directory("machine-id"), &st) == 0 && (st.st_mode & 07777) == 0444);
+    identity_renew("/no/such/directory");
+}
+
 static const struct check_case cases[] = {
     {"files are written", files_are_written},
     {"links are replaced, not followed", links_are_replaced_not_followed},
     {"long lists are cut", long_lists_are_cut},
+    {"machine ids are made anew where there is one", machine_ids_are_made_anew_where_there_is_one},
 };
 
 int main(int argc, char **argv)
@@ -77,7 +99,7 @@ int main(int argc, char **argv)
         return 1;
     }
     int result = check_run(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
-    static const char *const names[] = {"hostname", "hosts", "resolv.conf", "victim"};
+    static const char *const names[] = {"hostname", "hosts", "resolv.conf", "victim", "machine-id"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         unlink(in_directory(names[i]));
     }

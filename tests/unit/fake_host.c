@@ -15,6 +15,9 @@ static struct {
     pthread_mutex_t mutex;
     struct host_sandbox sandboxes[SANDBOXES_MAX];
     size_t count;
+    struct host_snapshot_id snapshots[SANDBOXES_MAX]; /* in order of id */
+    size_t snapshot_count;
+    char created_from[32];
     struct {
         enum error_code code;
         bool took_effect;
@@ -76,10 +79,44 @@ static bool fault(enum fake_call call, bool *ret_effect, struct error *err)
     return code != ERR_NONE;
 }
 
+static struct host_snapshot_id *find_snapshot(const char *id)
+{
+    for (size_t i = 0; i < host.snapshot_count; i++) {
+        if (strcmp(host.snapshots[i].id, id) == 0) {
+            return &host.snapshots[i];
+        }
+    }
+    return NULL;
+}
+
+static int compare_snapshots(const void *a, const void *b)
+{
+    return strcmp(((const struct host_snapshot_id *)a)->id,
+                  ((const struct host_snapshot_id *)b)->id);
+}
+
+static void put_snapshot(const char *id)
+{
+    struct host_snapshot_id *added = &host.snapshots[host.snapshot_count++];
+    snprintf(added->id, sizeof(added->id), "%s", id);
+    qsort(host.snapshots, host.snapshot_count, sizeof(*added), compare_snapshots);
+}
+
+static void forget_snapshot(const char *id)
+{
+    struct host_snapshot_id *found = find_snapshot(id);
+    if (found) {
+        *found = host.snapshots[--host.snapshot_count];
+        qsort(host.snapshots, host.snapshot_count, sizeof(*found), compare_snapshots);
+    }
+}
+
 void fake_host_reset(void)
 {
     lock();
     host.count = 0;
+    host.snapshot_count = 0;
+    host.created_from[0] = '\0';
     memset(host.faults, 0, sizeof(host.faults));
     memset(host.calls, 0, sizeof(host.calls));
     host.unreachable = false;
@@ -149,6 +186,41 @@ size_t fake_host_count(void)
     return count;
 }
 
+void fake_host_add_snapshot(const char *id)
+{
+    lock();
+    put_snapshot(id);
+    unlock();
+}
+
+void fake_host_forget_snapshot(const char *id)
+{
+    lock();
+    forget_snapshot(id);
+    unlock();
+}
+
+bool fake_host_has_snapshot(const char *id)
+{
+    lock();
+    bool found = find_snapshot(id) != NULL;
+    unlock();
+    return found;
+}
+
+size_t fake_host_snapshot_count(void)
+{
+    lock();
+    size_t count = host.snapshot_count;
+    unlock();
+    return count;
+}
+
+const char *fake_host_created_from(void)
+{
+    return host.created_from;
+}
+
 int fake_host_calls(enum fake_call call)
 {
     lock();
@@ -191,7 +263,11 @@ int host_create(struct hostclient *client, const struct host_create *request,
     lock();
     bool fails = fault(FAKE_CREATE, &effect, err);
     const struct host_sandbox *kept = find(request->id);
-    if (!fails && request->keep_disk && (!kept || kept->state != HOST_STATE_STOPPED)) {
+    snprintf(host.created_from, sizeof(host.created_from), "%s",
+             request->snapshot ? request->snapshot : "");
+    if (!fails && request->snapshot && !find_snapshot(request->snapshot)) {
+        fails = error_set(err, ERR_NOT_RESTORABLE, 0, "no such snapshot");
+    } else if (!fails && request->keep_disk && (!kept || kept->state != HOST_STATE_STOPPED)) {
         fails = error_set(err, ERR_NOT_FOUND, 0, "no kept disk");
     } else if (effect) {
         put(request->id, HOST_STATE_RUNNING);
@@ -253,6 +329,55 @@ int host_usage(struct hostclient *client, const char *id, struct host_usage *ret
     enum host_state state = fake_host_state(id);
     return state && state != HOST_STATE_STOPPED ? 0
                                                 : error_set(err, ERR_NOT_FOUND, 0, "no processes");
+}
+
+int host_snapshot(struct hostclient *client, const char *id, const char *snapshot_id,
+                  const char *template_image, struct host_snapshot *ret_snapshot, struct error *err)
+{
+    (void)client, (void)template_image;
+    bool effect;
+    lock();
+    bool fails = fault(FAKE_SNAPSHOT, &effect, err);
+    if (!fails && !find(id)) {
+        fails = error_set(err, ERR_NOT_FOUND, 0, "no such sandbox");
+    } else if (effect) {
+        put_snapshot(snapshot_id);
+    }
+    *ret_snapshot = (struct host_snapshot){
+        .disk_bytes = 1024, .stored_bytes = 512, .pause_us = 700, .digest = "d1"};
+    unlock();
+    return fails ? -1 : 0;
+}
+
+int host_snapshot_remove(struct hostclient *client, const char *snapshot_id, struct error *err)
+{
+    (void)client;
+    bool effect;
+    lock();
+    bool fails = fault(FAKE_SNAPSHOT_REMOVE, &effect, err);
+    if (effect) {
+        forget_snapshot(snapshot_id);
+    }
+    unlock();
+    return fails ? -1 : 0;
+}
+
+int host_snapshot_list(struct hostclient *client, struct host_snapshot_id **ret_ids,
+                       size_t *ret_count, struct error *err)
+{
+    (void)client;
+    lock();
+    bool fails = host.unreachable;
+    *ret_ids = malloc(sizeof(host.snapshots));
+    memcpy(*ret_ids, host.snapshots, sizeof(host.snapshots));
+    *ret_count = host.snapshot_count;
+    unlock();
+    if (fails) {
+        free(*ret_ids);
+        *ret_ids = NULL;
+        return error_set(err, ERR_HOST_UNAVAILABLE, 0, "unreachable");
+    }
+    return 0;
 }
 
 /* Sockets of the test's own network. */

@@ -13,6 +13,8 @@ enum fake_call {
     FAKE_FREEZE,
     FAKE_THAW,
     FAKE_HELLO, /* agent_hello */
+    FAKE_SNAPSHOT,
+    FAKE_SNAPSHOT_REMOVE,
     FAKE_CALL_COUNT,
 };
 
@@ -35,6 +37,14 @@ void fake_host_forget(const char *id);
 /* 0 when there is none. */
 enum host_state fake_host_state(const char *id);
 size_t fake_host_count(void);
+
+/* Snapshots: their files appear, are lost, and are counted. */
+void fake_host_add_snapshot(const char *id);
+void fake_host_forget_snapshot(const char *id);
+bool fake_host_has_snapshot(const char *id);
+size_t fake_host_snapshot_count(void);
+/* The snapshot of the last host_create, or "". */
+const char *fake_host_created_from(void);
 int fake_host_calls(enum fake_call call);
 
 #endif

@@ -1,4 +1,4 @@
-/* Requests for sockets as atoll-host reads them. */
+/* Requests for sockets and snapshots as atoll-host reads them. */
 #include "check.h"
 #include "hostd/request.h"
 
@@ -66,9 +66,134 @@ static void anything_else_is_refused_by_name(void)
     }
 }
 
+static const char snapshot_id[] = "snp_01j9xr2t4fk8me3n5qv7w9x1y3";
+
+/* Parses with those texts that are not NULL. */
+static bool parse_texts(enum host_operation operation, const char *sandbox, const char *snapshot,
+                        const char *image, const char *after, struct request *ret_request,
+                        struct error *err)
+{
+    static const struct settings settings;
+    unsigned char data[512];
+    struct fields_writer writer;
+    const struct {
+        enum host_tag tag;
+        const char *text;
+    } texts[] = {{HOST_ID, sandbox},
+                 {HOST_SNAPSHOT_ID, snapshot},
+                 {HOST_TEMPLATE, image},
+                 {HOST_AFTER, after}};
+    *err = (struct error){0};
+    fields_start(&writer, data, sizeof(data));
+    fields_put_int(&writer, HOST_OPERATION, operation);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (texts[i].text) {
+            fields_put_string(&writer, texts[i].tag, texts[i].text);
+        }
+    }
+    return request_parse(data, writer.length, &settings, ret_request, err) == 0;
+}
+
+static void snapshots_name_sandbox_snapshot_and_image(void)
+{
+    struct request request;
+    struct error err;
+    REQUIRE(parse_texts(HOST_OP_SNAPSHOT, id, snapshot_id, "image", NULL, &request, &err));
+    CHECK_TEXT(request.snapshot.id, id);
+    CHECK_TEXT(request.snapshot.snapshot_id, snapshot_id);
+    CHECK_TEXT(request.snapshot.template_image, "image");
+    REQUIRE(parse_texts(HOST_OP_SNAPSHOT_REMOVE, NULL, snapshot_id, NULL, NULL, &request, &err));
+    CHECK_TEXT(request.snapshot.snapshot_id, snapshot_id);
+    REQUIRE(parse_texts(HOST_OP_SNAPSHOT_LIST, NULL, NULL, NULL, NULL, &request, &err));
+    CHECK_TEXT(request.after, "");
+    REQUIRE(parse_texts(HOST_OP_SNAPSHOT_LIST, NULL, NULL, NULL, snapshot_id, &request, &err));
+    CHECK_TEXT(request.after, snapshot_id);
+}
+
+static void other_names_of_snapshots_are_refused(void)
+{
+    struct request request;
+    struct error err;
+    static const struct {
+        enum host_operation operation;
+        const char *sandbox, *snapshot, *image, *after, *field;
+    } bad[] = {
+        {HOST_OP_SNAPSHOT, NULL, snapshot_id, "image", NULL, "id"},
+        {HOST_OP_SNAPSHOT, snapshot_id, snapshot_id, "image", NULL, "id"},
+        {HOST_OP_SNAPSHOT, id, NULL, "image", NULL, "snapshot_id"},
+        {HOST_OP_SNAPSHOT, id, id, "image", NULL, "snapshot_id"},
+        {HOST_OP_SNAPSHOT, id, "snp_../../../../../../etc/x", "image", NULL, "snapshot_id"},
+        {HOST_OP_SNAPSHOT, id, snapshot_id, NULL, NULL, "template"},
+        {HOST_OP_SNAPSHOT, id, snapshot_id, "..", NULL, "template"},
+        {HOST_OP_SNAPSHOT, id, snapshot_id, "a/b", NULL, "template"},
+        {HOST_OP_SNAPSHOT_REMOVE, NULL, NULL, NULL, NULL, "snapshot_id"},
+        {HOST_OP_SNAPSHOT_REMOVE, NULL, "snp_", NULL, NULL, "snapshot_id"},
+        {HOST_OP_SNAPSHOT_LIST, NULL, NULL, NULL, id, "snapshot_id"},
+        {HOST_OP_LIST, NULL, NULL, NULL, snapshot_id, "id"},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CHECK(!parse_texts(bad[i].operation, bad[i].sandbox, bad[i].snapshot, bad[i].image,
+                           bad[i].after, &request, &err));
+        CHECK_TEXT(err.field, bad[i].field);
+    }
+}
+
+/* A create that is complete but for what names its source. */
+static bool parse_create(const char *snapshot, const char *digest, struct request *ret_request,
+                         struct error *err)
+{
+    static const struct settings settings = {
+        .max_cpu = 1, .max_memory_mb = 1024, .max_disk_mb = 1024};
+    unsigned char data[512];
+    struct fields_writer writer;
+    *err = (struct error){0};
+    fields_start(&writer, data, sizeof(data));
+    fields_put_int(&writer, HOST_OPERATION, HOST_OP_CREATE);
+    fields_put_string(&writer, HOST_ID, id);
+    fields_put_string(&writer, HOST_TEMPLATE, "image");
+    fields_put_string(&writer, HOST_HOSTNAME, "box");
+    fields_put_int(&writer, HOST_CPU_COUNT, 1);
+    fields_put_int(&writer, HOST_MEMORY_BYTES, 64 << 20);
+    fields_put_int(&writer, HOST_DISK_BYTES, 64 << 20);
+    fields_put_int(&writer, HOST_PROCESS_LIMIT, 100);
+    fields_put_int(&writer, HOST_NETWORK, HOST_NETWORK_NONE);
+    if (snapshot) {
+        fields_put_string(&writer, HOST_SNAPSHOT_ID, snapshot);
+    }
+    if (digest) {
+        fields_put_string(&writer, HOST_DIGEST, digest);
+    }
+    return request_parse(data, writer.length, &settings, ret_request, err) == 0;
+}
+
+static void sandboxes_can_begin_with_a_snapshot(void)
+{
+    static const char digest[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    struct request request;
+    struct error err;
+    REQUIRE(parse_create(NULL, NULL, &request, &err));
+    CHECK_TEXT(request.create.snapshot_id, "");
+    REQUIRE(parse_create(snapshot_id, NULL, &request, &err));
+    CHECK_TEXT(request.create.snapshot_id, snapshot_id);
+    CHECK_TEXT(request.create.snapshot_digest, "");
+    REQUIRE(parse_create(snapshot_id, digest, &request, &err));
+    CHECK_TEXT(request.create.snapshot_digest, digest);
+    CHECK(!parse_create("snp_x", digest, &request, &err));
+    CHECK_TEXT(err.field, "snapshot_id");
+    CHECK(!parse_create(snapshot_id, "0123", &request, &err));
+    CHECK_TEXT(err.field, "digest");
+    CHECK(!parse_create(snapshot_id,
+                        "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",
+                        &request, &err));
+    CHECK_TEXT(err.field, "digest");
+}
+
 static const struct check_case cases[] = {
     {"sockets are asked for by family and count", sockets_are_asked_for_by_family_and_count},
     {"anything else is refused by name", anything_else_is_refused_by_name},
+    {"snapshots name sandbox, snapshot and image", snapshots_name_sandbox_snapshot_and_image},
+    {"other names of snapshots are refused", other_names_of_snapshots_are_refused},
+    {"sandboxes can begin with a snapshot", sandboxes_can_begin_with_a_snapshot},
 };
 
 CHECK_MAIN(cases)

@@ -148,6 +148,7 @@ int container_adopt(struct engine *engine, struct error *err)
     cgroup_each(&engine->cgroups, engine->cgroup_top, remove_unknown_group, engine);
     remove_stray(engine, engine->disks_path, disk_is_stray);
     remove_stray(engine, engine->agent_path, socket_is_stray);
+    snapshots_remove_unfinished(engine);
     trash_collect(engine);
     FAULT_POINT("host.adopt.done");
     return 0;

@@ -29,6 +29,7 @@ static int make_directories(struct engine *engine, struct error *err)
     const struct settings *settings = engine->context.settings;
     enum { LONGEST_SOCKET_NAME = sizeof("/2047-4294967295") };
     settings_path(settings, "disks", engine->disks_path, CONTAINER_PATH_SIZE);
+    settings_path(settings, "snapshots", engine->snapshots_path, CONTAINER_PATH_SIZE);
     settings_path(settings, "run/agent", engine->agent_path, CONTAINER_PATH_SIZE);
     settings_path(settings, "run/stage", engine->stage_path, CONTAINER_PATH_SIZE);
     settings_path(settings, "images", engine->images_path, CONTAINER_PATH_SIZE);
@@ -45,6 +46,7 @@ static int make_directories(struct engine *engine, struct error *err)
         return error_set(err, ERR_INTERNAL, errno, "make %s", engine->images_path);
     }
     return make_directory(engine->disks_path, 0700, 0, err) < 0 ||
+                   make_directory(engine->snapshots_path, 0700, 0, err) < 0 ||
                    make_directory(engine->stage_path, 0700, 0, err) < 0 ||
                    make_directory(engine->agent_path, 0750, engine->context.group_id, err) < 0
                ? -1
@@ -123,6 +125,16 @@ static int probe_host(struct engine *engine, struct error *err)
                : 0;
 }
 
+static void free_cancelled(struct engine *engine)
+{
+    while (engine->cancelled) {
+        struct pending_create *pending = engine->cancelled;
+        engine->cancelled = pending->next;
+        event_child_remove(&pending->helper);
+        pending_free(pending);
+    }
+}
+
 static void free_engine(struct engine *engine)
 {
     if (!engine) {
@@ -131,6 +143,8 @@ static void free_engine(struct engine *engine)
     event_timer_clear(engine->context.loop, &engine->refill);
     event_timer_clear(engine->context.loop, &engine->trash_timer);
     event_child_remove(&engine->trash_helper);
+    snapshot_jobs_free(engine);
+    free_cancelled(engine);
     seccomp_filter_free(&engine->filter);
     records_close(engine->records);
     close_fd(engine->agent_fd);
@@ -216,14 +230,12 @@ static int adopt(struct engine *engine, struct error *err)
 /* Sandboxes that run go on without atoll-host, unless everything ends. */
 static bool outlives(const struct engine *engine, const struct slot *slot)
 {
-    return !engine->closing_everything &&
-           (slot->state == SLOT_RUNNING || slot->state == SLOT_FREEZING ||
-            slot->state == SLOT_FROZEN);
+    return !engine->closing_everything && slot_alive(slot);
 }
 
 void container_check_closed(struct engine *engine)
 {
-    if (!engine->close_call) {
+    if (!engine->close_call || engine->snapshots || engine->cancelled) {
         return;
     }
     for (int i = 0; i < SLOT_COUNT; i++) {
@@ -250,6 +262,7 @@ static void container_close(struct engine *engine, bool everything, struct engin
     while (engine->pending) {
         pending_finish(engine->pending, &error);
     }
+    snapshot_cancel(engine, NULL);
     for (int i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = engine->slots[i];
         if (slot && !outlives(engine, slot)) {
@@ -269,6 +282,9 @@ const struct engine_operations container_engine = {
     .destroy = container_destroy,
     .freeze = container_freeze,
     .thaw = container_thaw,
+    .snapshot = container_snapshot,
+    .snapshot_remove = container_snapshot_remove,
+    .snapshot_list = container_snapshot_list,
     .sockets = container_sockets,
     .usage = container_usage,
     .list = container_list,

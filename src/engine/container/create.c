@@ -1,14 +1,14 @@
-#include "engine/container/internal.h"
+#include "engine/container/snapshot.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "linux/process.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 bool pending_has(const struct engine *engine, const char *id)
 {
@@ -20,18 +20,52 @@ bool pending_has(const struct engine *engine, const char *id)
     return false;
 }
 
-/* Takes it out of the queue and answers its call with an error. */
-void pending_finish(struct pending_create *pending, const struct error *error)
+static void unlink_pending(struct pending_create **link, const struct pending_create *pending)
 {
-    struct pending_create **link = &pending->engine->pending;
     while (*link != pending) {
         link = &(*link)->next;
     }
     *link = pending->next;
-    event_child_remove(&pending->helper);
-    struct engine_call *call = pending->call;
+}
+
+void pending_take(struct pending_create *pending)
+{
+    unlink_pending(&pending->engine->pending, pending);
+}
+
+void pending_free(struct pending_create *pending)
+{
+    snapshot_source_free(pending);
     free(pending);
+}
+
+/* Takes it out of the queue and answers its call with an error. What its helper makes is removed when
+ * that has ended. */
+void pending_finish(struct pending_create *pending, const struct error *error)
+{
+    struct engine *engine = pending->engine;
+    struct engine_call *call = pending->call;
+    pending_take(pending);
+    if (pending->helper.source.fd >= 0) {
+        process_signal(pending->helper.source.fd, SIGKILL);
+        pending->call = NULL;
+        pending->next = engine->cancelled;
+        engine->cancelled = pending;
+    } else {
+        pending_free(pending);
+    }
     call_done(call, error);
+}
+
+static void end_cancelled(struct pending_create *pending)
+{
+    struct engine *engine = pending->engine;
+    unlink_pending(&engine->cancelled, pending);
+    if (!pending->plan.keep_disk && !pending->source.wanted) {
+        trash_disk(engine, pending->plan.id);
+    }
+    pending_free(pending);
+    container_check_closed(engine);
 }
 
 int template_find(const struct engine *engine, const char *image, struct template_root *ret_root,
@@ -46,21 +80,6 @@ int template_find(const struct engine *engine, const char *image, struct templat
     }
     snprintf(ret_root->image, sizeof(ret_root->image), "%s", image);
     ret_root->inode = info.st_ino;
-    return 0;
-}
-
-static int check_space(const struct engine *engine, struct error *err)
-{
-    struct statvfs info;
-    int64_t reserve = engine->context.settings->disk_reserve_mb * 1024 * 1024;
-    if (statvfs(engine->disks_path, &info) < 0) {
-        return error_set(err, ERR_ENGINE, errno, "read the free space of %s", engine->disks_path);
-    }
-    if ((int64_t)(info.f_bavail * info.f_frsize) < reserve) {
-        return error_set(err, ERR_CAPACITY, 0,
-                         "the host's disk has less than %lld MiB free (disk_reserve_mb)",
-                         (long long)engine->context.settings->disk_reserve_mb);
-    }
     return 0;
 }
 
@@ -86,21 +105,42 @@ static int check(struct engine *engine, const struct engine_create *plan, struct
     if (kept && slot_holding_disk(engine, plan->id)) {
         return error_set(err, ERR_CONFLICT, 0, "sandbox %s is still ending", plan->id);
     }
+    if (kept && snapshot_copies_disk(engine, plan->id)) {
+        return error_set(err, ERR_CONFLICT, 0, "a snapshot of sandbox %s is being made", plan->id);
+    }
     if (!kept && plan->keep_disk) {
         return error_set(err, ERR_NOT_RESTORABLE, 0, "no files of sandbox %s are kept", plan->id);
     }
-    return check_space(engine, err);
+    return disk_check_space(engine, err);
+}
+
+static void describe_failure(const struct pending_create *pending, struct error *ret_error)
+{
+    const struct snapshot_report *report = pending->source.report;
+    if (report && report->error.code != ERR_NONE) {
+        *ret_error = report->error;
+        return;
+    }
+    error_set(ret_error, pending->plan.keep_disk ? ERR_NOT_RESTORABLE : ERR_CAPACITY, 0,
+              "cannot %s the disk of %s", pending->plan.keep_disk ? "repair" : "make",
+              pending->plan.id);
 }
 
 static void on_disk_ready(void *owner, int wait_status)
 {
     struct pending_create *pending = owner;
     struct engine *engine = pending->engine;
+    struct error error = {0};
+    if (!pending->call) {
+        end_cancelled(pending);
+        return;
+    }
     if (wait_status != 0) {
-        struct error error;
-        error_set(&error, pending->plan.keep_disk ? ERR_NOT_RESTORABLE : ERR_CAPACITY, 0,
-                  "cannot %s the disk of %s", pending->plan.keep_disk ? "repair" : "make",
-                  pending->plan.id);
+        describe_failure(pending, &error);
+        pending_finish(pending, &error);
+        return;
+    }
+    if (pending->source.wanted && snapshot_source_install(pending, &error) < 0) {
         pending_finish(pending, &error);
         return;
     }
@@ -108,18 +148,28 @@ static void on_disk_ready(void *owner, int wait_status)
     pool_update(engine);
 }
 
+static int prepare_disk(const struct pending_create *pending, struct error *err)
+{
+    const struct engine_create *plan = &pending->plan;
+    if (pending->source.wanted) {
+        return snapshot_source_copy(pending, err);
+    }
+    return plan->keep_disk ? disk_check(pending->engine, plan->id, err)
+                           : disk_make(pending->engine, plan->id, plan->disk_bytes, err);
+}
+
 /* A disk of another size than the spare ones is made, one that the machine's end left behind is
- * checked, by a helper. */
+ * checked, a snapshot's is copied, by a helper. */
 int pending_prepare_disk(struct pending_create *pending, struct error *err)
 {
     pid_t pid = process_fork_helper();
     if (pid == 0) {
         struct error error = {0};
-        const struct engine_create *plan = &pending->plan;
-        int failed = plan->keep_disk
-                         ? disk_check(pending->engine, plan->id, &error)
-                         : disk_make(pending->engine, plan->id, plan->disk_bytes, &error);
-        _exit(failed < 0);
+        int result = prepare_disk(pending, &error);
+        if (pending->source.report) {
+            pending->source.report->error = error;
+        }
+        _exit(result < 0);
     }
     if (pid < 0 || event_child_add(pending->engine->context.loop, &pending->helper, pid,
                                    on_disk_ready, pending) < 0) {
@@ -135,6 +185,17 @@ static void enqueue(struct engine *engine, struct pending_create *pending)
         link = &(*link)->next;
     }
     *link = pending;
+}
+
+/* What takes long begins at once, whether a slot is free or not. */
+static int begin(struct pending_create *pending, struct error *err)
+{
+    const struct engine_create *plan = &pending->plan;
+    if (plan->snapshot_id[0]) {
+        return snapshot_source_open(pending, err) < 0 ? -1 : pending_prepare_disk(pending, err);
+    }
+    pending->disk_ready = plan->keep_disk && !disk_needs_check(pending->engine, plan->id);
+    return plan->keep_disk && !pending->disk_ready ? pending_prepare_disk(pending, err) : 0;
 }
 
 void container_create(struct engine *engine, const struct engine_create *plan,
@@ -158,10 +219,10 @@ void container_create(struct engine *engine, const struct engine_create *plan,
                                        .engine = engine,
                                        .root = root,
                                        .started_us = clock_monotonic_us(),
-                                       .helper.source.fd = -1};
+                                       .helper.source.fd = -1,
+                                       .source = {.image_fd = -1, .copy_fd = -1}};
     enqueue(engine, pending);
-    pending->disk_ready = plan->keep_disk && !disk_needs_check(engine, plan->id);
-    if (plan->keep_disk && !pending->disk_ready && pending_prepare_disk(pending, &error) < 0) {
+    if (begin(pending, &error) < 0) {
         pending_finish(pending, &error);
         return;
     }

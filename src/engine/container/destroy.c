@@ -82,6 +82,7 @@ void slot_end(struct slot *slot, bool discard)
     if (slot->state == SLOT_CLEANING) {
         return;
     }
+    snapshot_lose_slot(slot);
     record_ending(slot, discard);
     FAULT_POINT("host.destroy.recorded");
     if (discard) {
@@ -141,6 +142,7 @@ void slot_on_process_exit(void *owner, int wait_status)
     case SLOT_RUNNING:
     case SLOT_FREEZING:
     case SLOT_FROZEN:
+    case SLOT_SNAPSHOTTING:
         report_end(slot, wait_status);
         slot_end(slot, false);
         break;

@@ -132,21 +132,6 @@ int disk_make_blank(const struct engine *engine, int64_t bytes, struct error *er
     return 0;
 }
 
-/* Copies what is not a hole. 0, or -1 with errno. */
-static int copy_data(int from, int to, off_t length)
-{
-    off_t at = 0;
-    while ((at = lseek(from, at, SEEK_DATA)) >= 0 && at < length) {
-        off_t end = lseek(from, at, SEEK_HOLE), target = at;
-        while (end > 0 && at < end) {
-            if (copy_file_range(from, &at, to, &target, (size_t)(end - at), 0) <= 0) {
-                return -1;
-            }
-        }
-    }
-    return at < 0 && errno != ENXIO ? -1 : 0;
-}
-
 int disk_copy_blank(int directory_fd, int64_t bytes, int image_fd, struct error *err)
 {
     char name[64];
@@ -157,7 +142,8 @@ int disk_copy_blank(int directory_fd, int64_t bytes, int image_fd, struct error 
     if (ioctl(image_fd, FICLONE, blank) == 0) {
         return 0;
     }
-    if (ftruncate(image_fd, (off_t)bytes) < 0 || copy_data(blank, image_fd, (off_t)bytes) < 0) {
+    if (ftruncate(image_fd, (off_t)bytes) < 0 ||
+        disk_copy_data(blank, image_fd, (off_t)bytes) < 0) {
         return error_set(err, errno == ENOSPC ? ERR_CAPACITY : ERR_ENGINE, errno, "copy %s", name);
     }
     return 0;
@@ -172,11 +158,16 @@ static bool needs_check(int image_fd)
            !(le16toh(state) & STATE_CLEAN);
 }
 
+static bool path_needs_check(const char *path)
+{
+    auto_close int image = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return image >= 0 && needs_check(image);
+}
+
 bool disk_needs_check(const struct engine *engine, const char *id)
 {
     char path[CONTAINER_PATH_SIZE];
-    auto_close int image = open(disk_path(engine, id, path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return image >= 0 && needs_check(image);
+    return path_needs_check(disk_path(engine, id, path));
 }
 
 int disk_check(const struct engine *engine, const char *id, struct error *err)
@@ -187,6 +178,21 @@ int disk_check(const struct engine *engine, const char *id, struct error *err)
     process_run(command, NULL, err);
     return disk_needs_check(engine, id)
                ? error_set(err, ERR_NOT_RESTORABLE, 0, "the files of %s are damaged", id)
+               : 0;
+}
+
+int disk_repair(const char *path, struct error *err)
+{
+    const char *const repair[] = {"e2fsck", "-fy", path, NULL};
+    const char *const trim[] = {"e2fsck", "-fy", "-E", "discard", path, NULL};
+    struct error ignored = {0};
+    if (path_needs_check(path)) {
+        process_run(repair, NULL, &ignored);
+    }
+    process_run(trim, NULL, &ignored); /* it does that only where there is nothing to repair */
+    return path_needs_check(path)
+               ? error_set(err, ERR_NOT_RESTORABLE, 0, "the sandbox's files are damaged: %s",
+                           ignored.message)
                : 0;
 }
 

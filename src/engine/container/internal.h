@@ -10,6 +10,7 @@
 #include "linux/event_loop.h"
 
 #include <netinet/in.h>
+#include <sys/stat.h>
 
 enum {
     CONTAINER_PATH_SIZE = 320,
@@ -18,6 +19,7 @@ enum {
     PREPARING_MAX = 6,
     /* A parked or starting process that says nothing for so long is taken for stuck. */
     SLOT_SILENCE_MAX_MS = 30 * 1000,
+    KNOWN_IMAGES_MAX = 64,
 };
 
 /* The life of a slot; see slot_move for the allowed transitions. */
@@ -28,6 +30,7 @@ enum slot_state {
     SLOT_RUNNING,
     SLOT_FREEZING,
     SLOT_FROZEN,
+    SLOT_SNAPSHOTTING, /* its files are being copied; afterwards it is what it was before */
     SLOT_ENDING,  /* killed; its processes are still ending */
     SLOT_CLEANING, /* no process is left; cgroups and interface are going */
     SLOT_STATE_COUNT,
@@ -39,6 +42,22 @@ struct template_root {
     ino_t inode;
 };
 
+/* An image that was read and had the digest that it should have. */
+struct known_image {
+    struct stat file;
+    char digest[ENGINE_DIGEST_SIZE];
+};
+
+/* A copy of a snapshot's files that becomes a sandbox's disk. */
+struct pending_snapshot {
+    bool wanted;
+    bool known;   /* its digest need not be computed again */
+    int image_fd; /* the snapshot's */
+    int copy_fd;  /* disks/<id>.tmp; -1 once it has become the disk */
+    char digest[ENGINE_DIGEST_SIZE];
+    struct snapshot_report *report;
+};
+
 /* A create that waits for a slot or for its disk. */
 struct pending_create {
     struct engine_create plan;
@@ -47,7 +66,8 @@ struct pending_create {
     bool disk_ready;           /* disks/<id>.img exists and can be mounted */
     struct template_root root;
     struct engine *engine;
-    struct event_child helper; /* makes the disk */
+    struct event_child helper;      /* makes the disk */
+    struct pending_snapshot source; /* when it is made from a snapshot */
     struct pending_create *next;
 };
 
@@ -87,6 +107,7 @@ struct engine {
     struct records *records;
     char images_path[CONTAINER_PATH_SIZE];
     char disks_path[CONTAINER_PATH_SIZE];
+    char snapshots_path[CONTAINER_PATH_SIZE];
     char agent_path[CONTAINER_PATH_SIZE]; /* directory of the agents' sockets */
     char stage_path[CONTAINER_PATH_SIZE]; /* empty directory to mount on */
     int agent_fd;                         /* sealed copy of the agent's binary */
@@ -98,6 +119,10 @@ struct engine {
     struct slot *slots[SLOT_COUNT];
     int next_index;
     struct pending_create *pending;
+    struct pending_create *cancelled; /* answered; their helpers have been killed, but not ended yet */
+    struct snapshot_job *snapshots;   /* in the making */
+    struct known_image known_images[KNOWN_IMAGES_MAX];
+    int next_known_image;
     struct event_timer refill;
     struct event_timer trash_timer;
     struct event_child trash_helper;
@@ -118,6 +143,8 @@ struct slot *slot_new(struct engine *engine, int index, bool network);
 void slot_move(struct slot *slot, enum slot_state state);
 int slot_prepare(struct slot *slot, struct error *err);
 void slot_start(struct slot *slot, struct pending_create *pending);
+/* Does its sandbox exist, running or not for the moment? */
+bool slot_alive(const struct slot *slot);
 
 bool template_root_equal(const struct template_root *a, const struct template_root *b);
 
@@ -136,6 +163,9 @@ void container_create(struct engine *engine, const struct engine_create *plan,
 /* Starts to make or check disks/<id>.img for it. */
 int pending_prepare_disk(struct pending_create *pending, struct error *err);
 void pending_finish(struct pending_create *pending, const struct error *error);
+/* Takes it out of the queue; its memory is the caller's. */
+void pending_take(struct pending_create *pending);
+void pending_free(struct pending_create *pending);
 bool pending_has(const struct engine *engine, const char *id);
 
 /* destroy.c: ends slots. */
@@ -159,6 +189,40 @@ void container_thaw(struct engine *engine, const char *id, struct engine_call *c
 int container_sockets(struct engine *engine, const char *id, int family, int count, int *ret_fds,
                       char address[46], struct error *err);
 
+/* snapshot_start.c */
+void container_snapshot(struct engine *engine, const struct engine_snapshot *plan,
+                        struct engine_call *call);
+
+/* snapshot.c */
+/* Is the kept disk of that sandbox being copied? */
+bool snapshot_copies_disk(const struct engine *engine, const char *id);
+/* The slot ends: whatever is copying its files gives up. */
+void snapshot_lose_slot(struct slot *slot);
+/* Gives up the one in the making with that id, or all (NULL). Its source runs on. */
+void snapshot_cancel(struct engine *engine, const char *snapshot_id);
+void snapshot_jobs_free(struct engine *engine);
+
+/* snapshot_list.c */
+bool snapshot_exists(const struct engine *engine, const char *snapshot_id);
+void container_snapshot_remove(struct engine *engine, const char *snapshot_id,
+                               struct engine_call *call);
+int container_snapshot_list(struct engine *engine, char (**ret_ids)[ID_SIZE], size_t *ret_count,
+                            struct error *err);
+/* What an earlier atoll-host did not finish. */
+void snapshots_remove_unfinished(struct engine *engine);
+/* Takes long: for helpers. */
+void snapshots_remove_dead(const struct engine *engine);
+
+/* snapshot_restore.c: the disk of a create that names a snapshot. */
+/* Opens and checks what can be checked at once. */
+int snapshot_source_open(struct pending_create *pending, struct error *err);
+/* The helper's part: checks the digest and fills the copy. */
+int snapshot_source_copy(const struct pending_create *pending, struct error *err);
+/* Names the copy, in place of a kept disk if there is one. */
+int snapshot_source_install(struct pending_create *pending, struct error *err);
+/* Removes what was not installed. */
+void snapshot_source_free(struct pending_create *pending);
+
 /* usage.c */
 int container_usage(struct engine *engine, const char *id, struct engine_usage *ret_usage,
                     struct error *err);
@@ -181,9 +245,21 @@ bool disk_exists(const struct engine *engine, const char *id);
 int disk_make_blank(const struct engine *engine, int64_t bytes, struct error *err);
 /* Fills an empty file with a disk of that size. directory_fd: of the disks. */
 int disk_copy_blank(int directory_fd, int64_t bytes, int image_fd, struct error *err);
+/* disk_copy.c */
+/* The same from any image, sharing its blocks where the file system can; otherwise only as long as the
+ * host's disk keeps its reserve (ERR_CAPACITY). */
+int disk_copy(const struct engine *engine, int from, int to, struct error *err);
+/* Makes an earlier copy of an image that was written to meanwhile the same again. */
+int disk_copy_again(int from, int to, struct error *err);
+/* Copies what is not a hole. 0, or -1 errno. */
+int disk_copy_data(int from, int to, off_t length);
+/* Does the host's disk have its reserve? ERR_CAPACITY. */
+int disk_check_space(const struct engine *engine, struct error *err);
 /* Was the machine stopped while the disk was mounted? Then it is to be checked before its next use. */
 bool disk_needs_check(const struct engine *engine, const char *id);
 int disk_check(const struct engine *engine, const char *id, struct error *err);
+/* The same for any image that is not mounted; what it does not use becomes holes. ERR_NOT_RESTORABLE. */
+int disk_repair(const char *path, struct error *err);
 /* Waits until the host's disk has the image. 0 or -1. */
 int disk_write_back(const struct engine *engine, const char *id);
 /* The mounted disk is to be discarded: what was not written yet need not be. root_fd may be -1. */
@@ -199,6 +275,8 @@ void trash_collect(struct engine *engine);
 void trash_empty(struct engine *engine);
 /* An image that no loop device holds. */
 void trash_disk(struct engine *engine, const char *id);
+/* The same for any file in the directory of the disks. */
+void trash_file(struct engine *engine, const char *path);
 /* The slot's image, by its present name, until the slot's loop device has let go. */
 void trash_slot_disk(const struct slot *slot, const char *id);
 bool trash_holds_slot_disk(const struct slot *slot);

@@ -80,6 +80,7 @@ struct agent_environment {
     char hostname[16 + ENGINE_HOSTNAME_SIZE];
     char resolvers[32 + RESOLVERS_MAX * RESOLVER_TEXT_SIZE];
     char address[48];
+    char identity[32];
 };
 
 static void make_environment(const struct parked *parked, const struct slot_plan *plan,
@@ -95,6 +96,8 @@ static void make_environment(const struct parked *parked, const struct slot_plan
     snprintf(environment->hostname, sizeof(environment->hostname), "HOSTNAME=%s", plan->hostname);
     snprintf(environment->resolvers, sizeof(environment->resolvers), "ATOLL_RESOLVERS=%s", list);
     snprintf(environment->address, sizeof(environment->address), "ATOLL_HOSTS_IP=%s", address);
+    snprintf(environment->identity, sizeof(environment->identity), "ATOLL_NEW_IDENTITY=%d",
+             plan->new_identity);
 }
 
 static int become_agent(struct parked *parked, const struct slot_plan *plan, struct error *err)
@@ -104,7 +107,7 @@ static int become_agent(struct parked *parked, const struct slot_plan *plan, str
     char name[] = "atoll-agent";
     char *const arguments[] = {name, NULL};
     char *const variables[] = {environment.hostname, environment.resolvers, environment.address,
-                               NULL};
+                               environment.identity, NULL};
     prctl(PR_SET_PDEATHSIG, 0); /* only now may this process outlive atoll-host */
     parked_report(parked->socket, SLOT_MESSAGE_EXECUTING, NULL, NULL);
     syscall(SYS_execveat, parked->agent, "", arguments, variables, AT_EMPTY_PATH);

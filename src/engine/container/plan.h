@@ -35,6 +35,7 @@ struct slot_plan {
     char hostname[ENGINE_HOSTNAME_SIZE];
     int64_t memory_bytes;
     enum disk_source disk;
+    bool new_identity; /* a fork: its files still tell who its source is */
     bool root_ready; /* the root file system was mounted ahead, on the slot's own disk */
     bool network;
 };

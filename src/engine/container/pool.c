@@ -76,7 +76,8 @@ bool template_root_equal(const struct template_root *a, const struct template_ro
 
 static bool disk_fits(const struct slot *slot, const struct pending_create *pending)
 {
-    return !pending->plan.keep_disk && slot->disk_bytes == pending->plan.disk_bytes;
+    return !pending->plan.keep_disk && !pending->plan.snapshot_id[0] &&
+           slot->disk_bytes == pending->plan.disk_bytes;
 }
 
 /* The one that leaves least to do, or NULL. */
@@ -116,13 +117,9 @@ static bool serve(struct pending_create *pending)
         }
         return false;
     }
-    struct pending_create **link = &engine->pending;
-    while (*link != pending) {
-        link = &(*link)->next;
-    }
-    *link = pending->next;
+    pending_take(pending);
     slot_start(slot, pending);
-    free(pending);
+    pending_free(pending);
     return true;
 }
 

@@ -18,9 +18,11 @@ static const unsigned transitions[SLOT_STATE_COUNT] = {
     [SLOT_PREPARING] = TO(SLOT_PARKED) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
     [SLOT_PARKED] = TO(SLOT_STARTING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
     [SLOT_STARTING] = TO(SLOT_RUNNING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
-    [SLOT_RUNNING] = TO(SLOT_FREEZING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
+    [SLOT_RUNNING] =
+        TO(SLOT_FREEZING) | TO(SLOT_SNAPSHOTTING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
     [SLOT_FREEZING] = TO(SLOT_FROZEN) | TO(SLOT_RUNNING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
-    [SLOT_FROZEN] = TO(SLOT_RUNNING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
+    [SLOT_FROZEN] = TO(SLOT_RUNNING) | TO(SLOT_SNAPSHOTTING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
+    [SLOT_SNAPSHOTTING] = TO(SLOT_RUNNING) | TO(SLOT_FROZEN) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
     [SLOT_ENDING] = TO(SLOT_CLEANING),
     [SLOT_CLEANING] = 0,
 };
@@ -29,6 +31,12 @@ void slot_move(struct slot *slot, enum slot_state state)
 {
     assert(transitions[slot->state] & TO(state));
     slot->state = state;
+}
+
+bool slot_alive(const struct slot *slot)
+{
+    return slot->state == SLOT_RUNNING || slot->state == SLOT_FREEZING ||
+           slot->state == SLOT_FROZEN || slot->state == SLOT_SNAPSHOTTING;
 }
 
 struct slot *slot_find(struct engine *engine, const char *id)
@@ -254,7 +262,9 @@ static void expect_alike(struct engine *engine, const struct slot *slot,
 {
     int64_t bytes = pending->plan.disk_bytes;
     engine->spare_root = pending->root;
-    if (!pending->plan.keep_disk && (bytes == slot->disk_bytes || disk_size_usual(bytes))) {
+    bool from_snapshot = pending->plan.snapshot_id[0] != '\0';
+    if (!pending->plan.keep_disk && !from_snapshot &&
+        (bytes == slot->disk_bytes || disk_size_usual(bytes))) {
         engine->spare_disk_bytes = bytes;
     }
 }
@@ -272,7 +282,8 @@ void slot_start(struct slot *slot, struct pending_create *pending)
                              .disk = pending->disk_ready ? DISK_EXISTING : DISK_SPARE,
                              .root_ready = !pending->disk_ready &&
                                            template_root_equal(&slot->root, &pending->root),
-                             .network = slot->network};
+                             .network = slot->network,
+                             .new_identity = slot->plan.snapshot_id[0] && !slot->plan.keep_disk};
     memcpy(plan.id, slot->plan.id, sizeof(plan.id));
     memcpy(plan.template_image, slot->plan.template_image, sizeof(plan.template_image));
     memcpy(plan.hostname, slot->plan.hostname, sizeof(plan.hostname));

@@ -48,9 +48,7 @@ static int make_sockets(int family, int count, int *ret_fds, struct error *err)
 static const struct slot *find_running(struct engine *engine, const char *id, struct error *err)
 {
     const struct slot *slot = slot_find(engine, id);
-    bool runs = slot && (slot->state == SLOT_RUNNING || slot->state == SLOT_FREEZING ||
-                         slot->state == SLOT_FROZEN);
-    if (!runs || slot->process.source.fd < 0) {
+    if (!slot || !slot_alive(slot) || slot->process.source.fd < 0) {
         error_set(err, ERR_NOT_RUNNING, 0, "sandbox %s does not run", id);
         return NULL;
     }

@@ -47,6 +47,7 @@ static int remove_dead(const struct engine *engine)
             unlinkat(dirfd(directory), entry->d_name, 0);
         }
     }
+    snapshots_remove_dead(engine);
     return directory ? closedir(directory) : -1;
 }
 
@@ -92,11 +93,17 @@ void trash_empty(struct engine *engine)
     remove_dead(engine);
 }
 
+void trash_file(struct engine *engine, const char *path)
+{
+    char name[ID_SIZE], dead[CONTAINER_PATH_SIZE];
+    rename(path, disk_path(engine, dead_name(engine, name), dead));
+    trash_collect(engine);
+}
+
 void trash_disk(struct engine *engine, const char *id)
 {
-    char name[ID_SIZE];
-    move(engine, id, dead_name(engine, name));
-    trash_collect(engine);
+    char path[CONTAINER_PATH_SIZE];
+    trash_file(engine, disk_path(engine, id, path));
 }
 
 void trash_slot_disk(const struct slot *slot, const char *id)

@@ -10,12 +10,6 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-static bool alive(const struct slot *slot)
-{
-    return slot->state == SLOT_RUNNING || slot->state == SLOT_FREEZING ||
-           slot->state == SLOT_FROZEN;
-}
-
 int64_t slot_oom_kills(const struct slot *slot)
 {
     struct cgroup_usage usage = {0};
@@ -49,7 +43,7 @@ int container_usage(struct engine *engine, const char *id, struct engine_usage *
                     struct error *err)
 {
     const struct slot *slot = slot_find(engine, id);
-    if (!slot || !alive(slot)) {
+    if (!slot || !slot_alive(slot)) {
         return error_set(err, slot || disk_exists(engine, id) ? ERR_NOT_RUNNING : ERR_NOT_FOUND, 0,
                          "sandbox %s does not run", id);
     }
@@ -93,11 +87,11 @@ static int append_running(const struct engine *engine, struct sandbox_list *list
 {
     for (int i = 0; i < SLOT_COUNT; i++) {
         const struct slot *slot = engine->slots[i];
-        if (!slot || !alive(slot)) {
+        if (!slot || !slot_alive(slot)) {
             continue;
         }
-        struct engine_sandbox item = {.state = slot->state == SLOT_FROZEN ? ENGINE_STATE_FROZEN
-                                                                          : ENGINE_STATE_RUNNING,
+        bool frozen = slot->record->state == RECORD_FROZEN;
+        struct engine_sandbox item = {.state = frozen ? ENGINE_STATE_FROZEN : ENGINE_STATE_RUNNING,
                                       .oom_kills = slot_oom_kills(slot)};
         memcpy(item.id, slot->plan.id, sizeof(item.id));
         memcpy(item.agent_socket, slot->agent_socket, sizeof(item.agent_socket));

@@ -1,0 +1,118 @@
+#include "sandbox/snapshot_internal.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+
+#include <string.h>
+
+static int may_restore(const struct sandbox *sandbox, struct error *err)
+{
+    if (sandbox->state == SANDBOX_RUNNING || sandbox->state == SANDBOX_PAUSED) {
+        return 0;
+    }
+    return sandbox_is_starting(sandbox)
+               ? refuse_use(sandbox, err)
+               : error_set(err, ERR_NOT_RUNNING, 0,
+                           "only a running or paused sandbox can be restored; it is %s",
+                           sandbox_state_name(sandbox->state));
+}
+
+/* The app and services are those of the files. */
+static void take_definition(struct sandbox_record *next, const struct store_snapshot *snapshot)
+{
+    memcpy(next->snapshot_id, snapshot->id, sizeof(next->snapshot_id));
+    next->app = json_incref(json_object_get(snapshot->definition, "app"));
+    next->services = json_incref(json_object_get(snapshot->definition, "services"));
+    next->start_pending = start_pending_of(next, false);
+}
+
+/* From paused without processes to running on the snapshot's files. On -1 the files are what they were. */
+static int start_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                      const struct store_snapshot *snapshot, struct error *err)
+{
+    struct sandbox_record next = sandbox->record;
+    if (change_commit(sandboxes, sandbox, &next, SANDBOX_RESUMING, "restore", err) < 0) {
+        return -1;
+    }
+    FAULT_POINT("daemon.restore.recorded");
+    next = sandbox->record;
+    struct disk_source disk = {
+        .keep = true, .snapshot_id = snapshot->id, .digest = snapshot->digest};
+    if (change_host_create(sandboxes, sandbox, &next, disk, err) < 0) {
+        if (!sandbox->unresolved) {
+            undo_resuming(sandboxes, sandbox);
+        }
+        return -1;
+    }
+    FAULT_POINT("daemon.restore.running");
+    take_definition(&next, snapshot);
+    if (change_commit(sandboxes, sandbox, &next, SANDBOX_RUNNING, "restore", err) < 0) {
+        sandbox->unresolved = true;
+        return -1;
+    }
+    FAULT_POINT("daemon.restore.committed");
+    return 0;
+}
+
+/* A restore that failed ended the processes for nothing: new ones go on with the old files. */
+static void go_on(struct sandboxes *sandboxes, struct sandbox *sandbox)
+{
+    struct error err = {0};
+    if (sandbox->state == SANDBOX_PAUSED && !sandbox->unresolved &&
+        resume_busy(sandboxes, sandbox, "restore_failed", &err) < 0) {
+        log_warn("sandbox.restore_undo", "id=%s error=%s", sandbox->id, err.message);
+    }
+}
+
+static int restore_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                        const struct store_snapshot *snapshot, struct error *err)
+{
+    bool ran = sandbox->state == SANDBOX_RUNNING;
+    if (may_restore(sandbox, err) < 0 ||
+        (sandbox->record.processes && stop_busy(sandboxes, sandbox, "restore", err) < 0)) {
+        return -1;
+    }
+    if (start_busy(sandboxes, sandbox, snapshot, err) < 0) {
+        if (ran) {
+            go_on(sandboxes, sandbox);
+        }
+        return error_prefix(err, "restore sandbox %s", sandbox->id);
+    }
+    return 0;
+}
+
+static int restore_held(struct sandboxes *sandboxes, const struct principal *principal,
+                        const char *sandbox_id, const struct store_snapshot *snapshot,
+                        json_t **ret_json, struct error *err)
+{
+    struct sandbox *sandbox;
+    if (change_begin(sandboxes, principal, sandbox_id, &sandbox, err) < 0) {
+        return -1;
+    }
+    int result = restore_busy(sandboxes, sandbox, snapshot, err);
+    if (result == 0) {
+        *ret_json = sandbox_object(sandboxes, &sandbox->record, sandbox);
+        snapshot_touch(sandboxes, snapshot->id, snapshot->retention_sec);
+    }
+    change_end(sandboxes, sandbox);
+    return result;
+}
+
+int sandbox_restore(struct sandboxes *sandboxes, const struct principal *principal,
+                    const char *sandbox_id, const char *snapshot_id, json_t **ret_json,
+                    struct error *err)
+{
+    struct store_snapshot snapshot;
+    struct snapshot_hold hold;
+    if (change_need_host(sandboxes, err) < 0) {
+        return -1;
+    }
+    int result = snapshot_find_held(sandboxes, principal->tenant_id, sandbox_id, snapshot_id,
+                                    SNAPSHOT_HOLD_RESTORE, &hold, &snapshot, err);
+    if (result == 0) {
+        result = restore_held(sandboxes, principal, sandbox_id, &snapshot, ret_json, err);
+        store_snapshot_clear(&snapshot);
+    }
+    hold_end(sandboxes, &hold);
+    return result;
+}

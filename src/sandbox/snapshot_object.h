@@ -1,0 +1,10 @@
+/* A snapshot as the API shows it. */
+#ifndef ATOLL_SANDBOX_SNAPSHOT_OBJECT_H
+#define ATOLL_SANDBOX_SNAPSHOT_OBJECT_H
+
+#include "sandbox/snapshot.h"
+
+/* New reference. */
+json_t *snapshot_object(struct sandboxes *sandboxes, const struct store_snapshot *snapshot);
+
+#endif
