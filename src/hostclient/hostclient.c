@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "hostclient/exchange.h"
+#include "hostclient/listing.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,69 +112,32 @@ int host_usage(struct hostclient *client, const char *id, struct host_usage *ret
     return 0;
 }
 
-static void read_sandbox(struct bytes_view fields, struct host_sandbox *sandbox)
+static bool read_sandbox(const struct field *field, void *ret_item)
 {
+    struct host_sandbox *sandbox = ret_item;
+    struct bytes_view fields = field->value;
     *sandbox = (struct host_sandbox){0};
     fields_get_text(fields.data, fields.length, HOST_ID, sandbox->id, sizeof(sandbox->id));
     fields_get_text(fields.data, fields.length, HOST_AGENT_SOCKET, sandbox->agent_socket,
                     sizeof(sandbox->agent_socket));
     sandbox->state = (enum host_state)fields_get_int(fields.data, fields.length, HOST_STATE, 0);
     sandbox->oom_kills = fields_get_int(fields.data, fields.length, HOST_OOM_KILLS, 0);
-}
-
-/* Appends the sandboxes of one reply. 0, or -1 when memory ends. */
-static int append_page(const struct exchange *exchange, struct host_sandbox **list, size_t *count)
-{
-    struct fields_reader reader = {exchange->reply, exchange->reply_length, 0};
-    struct field field;
-    while (fields_next(&reader, &field) == 1) {
-        if (field.tag != HOST_SANDBOX) {
-            continue;
-        }
-        void *larger = reallocarray(*list, *count + 1, sizeof(**list));
-        if (!larger) {
-            return -1;
-        }
-        *list = larger;
-        read_sandbox(field.value, &(*list)[(*count)++]);
-    }
-    return 0;
-}
-
-/* One page behind *after. Returns 1 when there is more, 0 at the end, -1. */
-static int list_page(struct hostclient *client, struct host_sandbox **list, size_t *count,
-                     struct error *err)
-{
-    auto_exchange struct exchange exchange = {0};
-    size_t before = *count;
-    if (host_exchange_start(&exchange, HOST_OP_LIST, err) < 0) {
-        return -1;
-    }
-    if (before > 0) {
-        fields_put_string(&exchange.writer, HOST_AFTER, (*list)[before - 1].id);
-    }
-    if (host_exchange_ask(client, &exchange, err) < 0) {
-        return -1;
-    }
-    if (append_page(&exchange, list, count) < 0) {
-        return error_set(err, ERR_INTERNAL, ENOMEM, "list sandboxes");
-    }
-    return host_exchange_int(&exchange, HOST_MORE) == 1 && *count > before;
+    return true;
 }
 
 int host_list(struct hostclient *client, struct host_sandbox **ret_sandboxes, size_t *ret_count,
               struct error *err)
 {
-    auto_free struct host_sandbox *list = NULL;
-    size_t count = 0;
-    int more;
-    while ((more = list_page(client, &list, &count, err)) == 1) {
-    }
-    if (more < 0) {
+    static const struct host_listing listing = {.operation = HOST_OP_LIST,
+                                                .tag = HOST_SANDBOX,
+                                                .item_bytes = sizeof(**ret_sandboxes),
+                                                .read = read_sandbox,
+                                                .what = "sandboxes"};
+    void *items;
+    if (host_listing_read(client, &listing, &items, ret_count, err) < 0) {
         return -1;
     }
-    *ret_sandboxes = take_pointer(&list);
-    *ret_count = count;
+    *ret_sandboxes = items;
     return 0;
 }
 
