@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEEPALIVE_MS = 15 * 1000, TYPES_MAX_BYTES = 1024 };
+enum { TYPES_MAX_BYTES = 1024 };
 
 enum phase { PHASE_GREETING, PHASE_RUNNING, PHASE_DONE };
 
@@ -140,8 +140,8 @@ static int greet(struct event_stream *stream, struct sse_event *sse)
 static int wait_for_event(struct event_stream *stream, struct sse_event *sse)
 {
     struct error err = {0};
-    int got =
-        events_next(stream->subscription, stream->client_fd, KEEPALIVE_MS, &stream->event, &err);
+    int got = events_next(stream->subscription, stream->client_fd, SSE_KEEPALIVE_MS, &stream->event,
+                          &err);
     if (got > 0) {
         return 1;
     }

@@ -17,11 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    KEEPALIVE_MS = 15 * 1000,
-    PARTIAL_LINE_MS = 50, /* how long a begun line waits for its end */
-    INPUT_QUEUE_BYTES = 256 * 1024,
-};
+enum { INPUT_QUEUE_BYTES = 256 * 1024 };
 
 enum phase { PHASE_STARTED, PHASE_RUNNING, PHASE_ENDED, PHASE_DONE };
 
@@ -164,11 +160,7 @@ static bool has_partial(const struct exec_stream *stream)
 /* Waits for the agent. 1: something came, 0: time passed, -1: the client went. */
 static int wait_for_agent(struct exec_stream *stream, bool partial)
 {
-    int64_t wait_ms = KEEPALIVE_MS;
-    if (partial) {
-        wait_ms = stream->changed_ms + PARTIAL_LINE_MS - clock_monotonic_ms();
-        wait_ms = wait_ms < 0 ? 0 : wait_ms;
-    }
+    int64_t wait_ms = output_wait_ms(partial, stream->changed_ms);
     struct agent_event event;
     struct error err = {0};
     int got = exec_session_next(&stream->session, wait_ms, &event, &err);

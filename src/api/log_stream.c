@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEEPALIVE_MS = 15 * 1000 };
-
 struct log_stream {
     struct api *api;
     struct principal principal;
@@ -81,7 +79,7 @@ static bool wait_for_any(struct log_stream *stream)
         struct agent_call *call = stream->sources.all[i].call;
         polled[2 + i] = (struct pollfd){.fd = call ? agent_call_fd(call) : -1, .events = POLLIN};
     }
-    int ready = poll(polled, 2 + (nfds_t)stream->sources.count, KEEPALIVE_MS);
+    int ready = poll(polled, 2 + (nfds_t)stream->sources.count, SSE_KEEPALIVE_MS);
     return !(ready < 0 && errno != EINTR) && !(ready > 0 && polled[0].revents);
 }
 
@@ -141,7 +139,7 @@ static int stream_next(void *context, struct sse_event *sse)
             return 0;
         }
         if (collected == COLLECTED_NOTHING &&
-            clock_monotonic_ms() - stream->looked_ms >= KEEPALIVE_MS) {
+            clock_monotonic_ms() - stream->looked_ms >= SSE_KEEPALIVE_MS) {
             look_for_sources(stream);
             return greet(stream, sse);
         }

@@ -3,8 +3,10 @@
 #include "api/base64.h"
 #include "api/utf8_json.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "http/http.h"
 
-#include <stdbool.h>
+enum { PARTIAL_LINE_MS = 50 }; /* how long a begun line waits for its end */
 
 static const char *const stream_names[] = {"stdout", "stderr"};
 
@@ -40,4 +42,13 @@ json_t *output_event_json(int stream, const struct bytes_view *piece)
         return NULL;
     }
     return data;
+}
+
+int64_t output_wait_ms(bool has_partial_line, int64_t changed_ms)
+{
+    if (!has_partial_line) {
+        return SSE_KEEPALIVE_MS;
+    }
+    int64_t wait_ms = changed_ms + PARTIAL_LINE_MS - clock_monotonic_ms();
+    return wait_ms < 0 ? 0 : wait_ms;
 }

@@ -15,11 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    KEEPALIVE_MS = 15 * 1000,
-    PARTIAL_LINE_MS = 50, /* how long a begun line waits for its end */
-};
-
 enum phase { PHASE_RUNNING, PHASE_ENDED, PHASE_DONE };
 
 /* A client that follows a job. Not a use of the sandbox: who only looks does not keep it awake. */
@@ -172,11 +167,7 @@ static int next_event(struct process_stream *stream, int64_t wait_ms,
 /* Waits for the agent. 1: something came, 0: time passed, -1: the client went. */
 static int wait_for_agent(struct process_stream *stream, bool partial)
 {
-    int64_t wait_ms = KEEPALIVE_MS;
-    if (partial) {
-        wait_ms = stream->changed_ms + PARTIAL_LINE_MS - clock_monotonic_ms();
-        wait_ms = wait_ms < 0 ? 0 : wait_ms;
-    }
+    int64_t wait_ms = output_wait_ms(partial, stream->changed_ms);
     struct session_event event;
     struct error err = {0};
     int got = next_event(stream, wait_ms, &event, &err);

@@ -12,7 +12,6 @@
 #include <string.h>
 
 enum {
-    KEEPALIVE_MS = 15 * 1000,
     LOOK_MS = 1000, /* a frozen sandbox says nothing: look whether it is still running */
     NEWS_MS = 300,  /* the end of a sandbox is known shortly after its agent went silent */
 };
@@ -120,7 +119,7 @@ static int look_around(struct watch_stream *watch, struct sse_event *event)
     if (now_ms < watch->keepalive_ms) {
         return 0;
     }
-    watch->keepalive_ms = now_ms + KEEPALIVE_MS;
+    watch->keepalive_ms = now_ms + SSE_KEEPALIVE_MS;
     return 2;
 }
 
@@ -131,7 +130,7 @@ static int follow(struct watch_stream *watch, struct sse_event *event)
         int got = watch_next(watch->call, -1, 0, &watch->change, &err);
         if (got > 0) {
             watch_event_make(&watch->change, event);
-            watch->keepalive_ms = clock_monotonic_ms() + KEEPALIVE_MS;
+            watch->keepalive_ms = clock_monotonic_ms() + SSE_KEEPALIVE_MS;
             return 1;
         }
         if (got < 0) {
@@ -212,7 +211,7 @@ static void watch_handle(struct request *request)
     watch->sandboxes = api_of(request)->sandboxes;
     watch->client_fd = request_client_fd(request);
     watch->ending_fd = request_ending_fd(request);
-    watch->keepalive_ms = clock_monotonic_ms() + KEEPALIVE_MS;
+    watch->keepalive_ms = clock_monotonic_ms() + SSE_KEEPALIVE_MS;
     if (start(request, watch, &err)) {
         watch_stream_free(watch);
         respond_error(request, &err);

@@ -157,6 +157,9 @@ struct sse_event {
     json_t *data;      /* taken; "type": name is added when missing */
 };
 
+/* How long a quiet stream may be silent: what next waits at most before it returns 2. */
+enum { SSE_KEEPALIVE_MS = 15 * 1000 };
+
 /* next fills *ret_event and returns 1; 0 ends the stream; it may return 2 for "nothing yet", which sends
  * a ": keepalive" comment, with ret_event->id when that is set. At most 1 MiB an event. destroy frees context. */
 void respond_sse(struct request *request, int (*next)(void *context, struct sse_event *ret_event),
