@@ -20,10 +20,7 @@ def impatient(factory):
 @pytest.fixture(scope="module")
 def preview(impatient):
     with impatient.client().create() as sandbox:
-        gateway.start_upstream(sandbox)
-        made = gateway.Preview(impatient, sandbox)
-        made.expose()
-        yield made
+        yield gateway.exposed_upstream(impatient, sandbox)
 
 
 def drip(connection, data, stop):

@@ -87,10 +87,7 @@ HOSTS = {
 
 @pytest.fixture(scope="module")
 def preview(instance, shared_sandbox):
-    gateway.start_upstream(shared_sandbox)
-    made = gateway.Preview(instance, shared_sandbox)
-    made.expose()
-    return made
+    return gateway.exposed_upstream(instance, shared_sandbox)
 
 
 def hidden_count(preview):

@@ -98,5 +98,13 @@ def start_upstream(sandbox, address="127.0.0.1", port=PORT):
     return job
 
 
+def exposed_upstream(instance, sandbox):
+    """harness/upstream.py running in the sandbox, behind a public preview."""
+    start_upstream(sandbox)
+    made = Preview(instance, sandbox)
+    made.expose()
+    return made
+
+
 def error_of(reply):
     return json.loads(reply.body)["error"]

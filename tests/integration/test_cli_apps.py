@@ -1,27 +1,12 @@
 """The atoll program: apps, previews, deployments and domains."""
 
 import json
-import os
-import subprocess
 
 import pytest
 
 from harness.wait import wait_until
 
 EXIT_API_ERROR, EXIT_USAGE, EXIT_NOT_FOUND = 1, 2, 3
-
-
-@pytest.fixture(scope="module")
-def atoll(instance, client):
-    """atoll("app", "status", …): the completed process, output as text."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("ATOLL_")}
-    environment = plain | {"ATOLL_URL": client.url, "ATOLL_API_KEY": client.key}
-
-    def run(*words):
-        command = [str(instance.programs / "atoll"), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
-
-    return run
 
 
 @pytest.fixture(scope="module")

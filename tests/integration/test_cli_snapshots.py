@@ -1,25 +1,10 @@
 """The atoll program: snapshots and forks."""
 
 import json
-import os
-import subprocess
 
 import pytest
 
 EXIT_API_ERROR, EXIT_USAGE, EXIT_NOT_FOUND = 1, 2, 3
-
-
-@pytest.fixture(scope="module")
-def atoll(instance, client):
-    """atoll("snapshot", "ls", …): the completed process, output as text."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("ATOLL_")}
-    environment = plain | {"ATOLL_URL": client.url, "ATOLL_API_KEY": client.key}
-
-    def run(*words):
-        command = [str(instance.programs / "atoll"), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
-
-    return run
 
 
 def succeed(done):

@@ -3,64 +3,14 @@
 import http.server
 import socket
 import ssl
-import subprocess
 import threading
 
 import pytest
 
 from harness import gateway
 from harness.expect import checked, expect_error
-from harness.instance import free_port
-from harness.name_server import NameServer
 from harness.served import serve
 from harness.visitor import Visitor
-
-
-@pytest.fixture(scope="module")
-def names():
-    server = NameServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """certificates(name) → (certificate, key) in PEM, self-signed, for that host name."""
-    directory = tmp_path_factory.mktemp("certificates")
-
-    def make(name, days=30, cipher=()):
-        key, certificate = directory / f"{name}.key", directory / f"{name}.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-keyout", key,
-             "-out", certificate, "-days", str(days), "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
-             *(cipher or ("-nodes",))],
-            check=True, capture_output=True,
-        )
-        return certificate.read_text(), key.read_text()
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def home(factory, names, certificates, tmp_path_factory):
-    """An instance that asks the test's name server, and serves TLS."""
-    made = factory.make(dns_server=names.address, gateway_tls=f"127.0.0.1:{free_port()}", preview_scheme="http")
-    pem = made.state / "gateway.pem"
-    pem.write_text("".join(certificates("gateway.test")))
-    pem.chmod(0o644)
-    made.environment["ATOLL_GATEWAY_CERT"] = str(pem)
-    yield made.start()
-    factory.end(made)
-
-
-@pytest.fixture(scope="module")
-def owner(home):
-    return home.client()
-
-
-@pytest.fixture(scope="module")
-def rival(home):
-    return home.client(tenant="rival")
 
 
 @pytest.fixture(scope="module")

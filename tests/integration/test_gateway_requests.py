@@ -13,10 +13,7 @@ BLOCK = hashlib.sha256(b"block").digest() * 2048
 
 @pytest.fixture(scope="module")
 def preview(instance, shared_sandbox):
-    gateway.start_upstream(shared_sandbox)
-    made = gateway.Preview(instance, shared_sandbox)
-    made.expose()
-    return made
+    return gateway.exposed_upstream(instance, shared_sandbox)
 
 
 def test_what_the_server_sees(preview):

@@ -37,10 +37,7 @@ def secure(factory, tmp_path_factory):
 @pytest.fixture(scope="module")
 def preview(secure):
     with secure.client().create() as sandbox:
-        gateway.start_upstream(sandbox)
-        made = gateway.Preview(secure, sandbox)
-        made.expose()
-        yield made
+        yield gateway.exposed_upstream(secure, sandbox)
 
 
 def connect(secure, preview, version=ssl.TLSVersion.TLSv1_3, alpn=("http/1.1",)):

@@ -13,10 +13,7 @@ UPGRADE = ("Connection: Upgrade", "Upgrade: echo")
 
 @pytest.fixture(scope="module")
 def preview(instance, shared_sandbox):
-    gateway.start_upstream(shared_sandbox)
-    made = gateway.Preview(instance, shared_sandbox)
-    made.expose()
-    return made
+    return gateway.exposed_upstream(instance, shared_sandbox)
 
 
 def open_socket(preview):

@@ -2,63 +2,14 @@
 
 import socket
 import ssl
-import subprocess
 
 import pytest
 
 from harness.expect import checked, expect_error
-from harness.instance import free_port
-from harness.name_server import NameServer
 from harness.served import serve
 from harness.visitor import Visitor
 
 WHERE = "/tenant/preview-domain"
-
-
-@pytest.fixture(scope="module")
-def names():
-    server = NameServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """certificates(name) → (certificate, key) in PEM, self-signed, for that name, which may be a wildcard."""
-    directory = tmp_path_factory.mktemp("certificates")
-
-    def make(name):
-        key, certificate = directory / "key.pem", directory / "certificate.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-keyout", key,
-             "-out", certificate, "-subj", "/CN=test", "-addext", f"subjectAltName=DNS:{name}", "-nodes"],
-            check=True, capture_output=True,
-        )
-        return certificate.read_text(), key.read_text()
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def home(factory, names, certificates):
-    """An instance that asks the test's name server, and serves TLS."""
-    made = factory.make(dns_server=names.address, gateway_tls=f"127.0.0.1:{free_port()}", preview_scheme="http")
-    pem = made.state / "gateway.pem"
-    pem.write_text("".join(certificates("gateway.test")))
-    pem.chmod(0o644)
-    made.environment["ATOLL_GATEWAY_CERT"] = str(pem)
-    yield made.start()
-    factory.end(made)
-
-
-@pytest.fixture(scope="module")
-def owner(home):
-    return home.client()
-
-
-@pytest.fixture(scope="module")
-def rival(home):
-    return home.client(tenant="rival")
 
 
 @pytest.fixture(scope="module")
