@@ -18,6 +18,12 @@
     X(user, "user", "ATOLL_USER", "atoll", "unprivileged user that atolld runs as")                \
     X(images, "images", "ATOLL_IMAGES", "", "directory of template images; default STATE/images")  \
     X(catalogue, "catalogue", "ATOLL_CATALOGUE", "", "directory of template definitions (JSON)")   \
+    X(engine, "engine", "ATOLL_ENGINE", "auto",                                                    \
+      "engine when a request or template names none: auto (vm with KVM, else container), container, vm") \
+    X(vm_accel, "vm_accel", "ATOLL_VM_ACCEL", "auto",                                              \
+      "how virtual machines run: auto (KVM when a guest boots with it in time), kvm, tcg (emulation)") \
+    X(seeds, "seeds", "ATOLL_SEEDS", "",                                                           \
+      "directory of booted machines that new ones start from; default STATE/vm/seeds")             \
     X(agent, "agent", "ATOLL_AGENT", "", "atoll-agent binary; default beside atoll-host")          \
     X(gateway_tls, "gateway_tls", "ATOLL_GATEWAY_TLS", "",                                         \
       "address:port where the gateway serves TLS as well; needs gateway_cert")                     \

@@ -26,12 +26,36 @@ enum {
     ENGINE_SOCKET_PATH_SIZE = 108, /* sockaddr_un */
     ENGINE_REASON_SIZE = 200,
     ENGINE_BOOT_PATH_SIZE = 16,
+    ENGINE_CONSOLE_SIZE = 2048,
     ENGINE_DIGEST_SIZE = 65, /* SHA-256 in hexadecimal digits */
 };
 
 enum engine_network { ENGINE_NETWORK_NONE, ENGINE_NETWORK_EGRESS };
 
-enum engine_state { ENGINE_STATE_RUNNING, ENGINE_STATE_FROZEN, ENGINE_STATE_STOPPED };
+enum engine_state {
+    ENGINE_STATE_RUNNING,
+    ENGINE_STATE_FROZEN,
+    ENGINE_STATE_STOPPED,
+    ENGINE_STATE_SUSPENDED, /* stopped, with its processes on disk */
+};
+
+/* What sandboxes that are made ahead are alike in. */
+struct engine_shape {
+    char template_image[ENGINE_TEMPLATE_SIZE];
+    int64_t cpu_count;
+    int64_t memory_bytes;
+    int64_t disk_bytes;
+    int64_t process_limit;
+    enum engine_network network;
+};
+
+struct engine_pool {
+    struct engine_shape shape;
+    int64_t wanted, ready, preparing;
+    int64_t hits, misses;        /* creates that claimed one; that found none */
+    int64_t refills, refill_us;  /* made ready so far; the time that all of these took */
+    char problem[ENGINE_REASON_SIZE]; /* why the last refill failed, or "" */
+};
 
 /* A complete, validated plan of a sandbox. */
 struct engine_create {
@@ -43,7 +67,9 @@ struct engine_create {
     int64_t disk_bytes;
     int64_t process_limit;
     enum engine_network network;
-    bool keep_disk; /* continue on the disk that destroy(keep_disk) left */
+    /* Continue what destroy(keep_disk) or a freeze to SUSPENDED left; saved memory that cannot be used here any
+     * more is given up, then it starts anew on its files. */
+    bool keep_disk;
     /* "": none. The disk is a copy of that snapshot; with keep_disk it replaces the one that was left. */
     char snapshot_id[ID_SIZE];
     char snapshot_digest[ENGINE_DIGEST_SIZE]; /* "": the one it was made with */
@@ -60,11 +86,13 @@ struct engine_created {
     char agent_socket[ENGINE_SOCKET_PATH_SIZE];
     char boot_path[ENGINE_BOOT_PATH_SIZE];
     int64_t boot_us;
+    bool resumed; /* its processes are those that were saved */
 };
 
 struct engine_saved {
     int64_t disk_bytes;
     int64_t stored_bytes;
+    int64_t memory_bytes; /* of stored_bytes; 0: files only */
     int64_t pause_us; /* how long the source's processes stood still */
     char digest[ENGINE_DIGEST_SIZE];
 };
@@ -90,6 +118,7 @@ struct engine_sandbox {
 struct engine_ended {
     char id[ID_SIZE];
     char reason[ENGINE_REASON_SIZE];
+    char console[ENGINE_CONSOLE_SIZE]; /* its last lines, printable ASCII and newlines, or "" */
     int64_t oom_kills;
 };
 
@@ -99,6 +128,8 @@ struct engine_call {
     void *owner;
     struct engine_created created; /* result of create */
     struct engine_saved saved;     /* result of snapshot */
+    enum engine_state state;       /* result of freeze: FROZEN or SUSPENDED */
+    char memory_problem[ENGINE_REASON_SIZE]; /* result of snapshot_check: why memory is not usable, or "" */
     struct engine_call *next;      /* the engine's */
 };
 
@@ -121,9 +152,14 @@ struct engine_probe {
     const char *isolation; /* a sentence */
     const char *cgroup_mode;
     char problem[ENGINE_REASON_SIZE]; /* why it cannot run here, or "" */
+    const char *accel;                /* "kvm", "tcg", "none": no virtual machine */
+    bool memory_snapshots;            /* snapshots and pauses keep memory */
+    char memory_problem[ENGINE_REASON_SIZE]; /* why not, or "" */
 };
 
 struct engine_operations {
+    const char *name; /* "container" */
+
     /* Finds out what the host can do and sets the engine up; nothing runs yet. A host that lacks
      * something needed still gives an engine, whose probe and create say so. NULL with err. */
     struct engine *(*open)(const struct engine_context *context, struct error *err);
@@ -143,9 +179,22 @@ struct engine_operations {
     void (*destroy)(struct engine *engine, const char *id, bool keep_disk,
                     struct engine_call *call);
 
-    /* Stops every process and writes the files to disk / lets them run on. Idempotent. */
+    /* Does the engine have anything of that sandbox, that snapshot? Fast. */
+    bool (*has)(const struct engine *engine, const char *id);
+    bool (*snapshot_has)(const struct engine *engine, const char *snapshot_id);
+
+    /* Writes the files to disk and stops every process; where the engine can, saves them to disk (SUSPENDED:
+     * create with keep_disk brings them back) / lets frozen ones run on. Idempotent. */
     void (*freeze)(struct engine *engine, const char *id, struct engine_call *call);
     void (*thaw)(struct engine *engine, const char *id, struct engine_call *call);
+
+    /* Keeps wanted sandboxes of that shape ready; 0 removes them. 0, or -1 with err: ERR_CAPACITY. NULL where the
+     * engine has no pools. */
+    int (*pool_set)(struct engine *engine, const struct engine_shape *shape, int64_t wanted,
+                    struct error *err);
+    /* *ret_pools is the caller's to free(). */
+    int (*pool_status)(struct engine *engine, struct engine_pool **ret_pools, size_t *ret_count,
+                       struct error *err);
 
     /* Saves the state of a running, frozen or stopped sandbox, which goes on as it was, whatever comes of
      * it. What is saved besides files is the engine's. It is whole and durable, or nothing of it is left.
@@ -156,6 +205,11 @@ struct engine_operations {
     /* Succeeds on an unknown one. */
     void (*snapshot_remove)(struct engine *engine, const char *snapshot_id,
                             struct engine_call *call);
+
+    /* Is it whole, and what it was when it had that digest ("": not asked)? ERR_NOT_RESTORABLE. What a create of that
+     * template would check, without its effects. */
+    void (*snapshot_check)(struct engine *engine, const char *snapshot_id, const char *digest,
+                           const char *template_image, struct engine_call *call);
 
     /* The ids of all snapshots, in order. *ret_ids is the caller's to free(). */
     int (*snapshot_list)(struct engine *engine, char (**ret_ids)[ID_SIZE], size_t *ret_count,
@@ -183,6 +237,7 @@ struct engine_operations {
 };
 
 extern const struct engine_operations container_engine;
+extern const struct engine_operations vm_engine;
 
 /* The IPv4 range of an instance's sandboxes, "100.64.0.0/20". */
 char *engine_network_of(int instance, char text[32]);

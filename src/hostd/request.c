@@ -222,6 +222,9 @@ int request_parse(const void *packet, size_t length, const struct settings *sett
     case HOST_OP_FREEZE:
     case HOST_OP_THAW:
     case HOST_OP_USAGE:
+    case HOST_OP_SNAPSHOT_CHECK:
+    case HOST_OP_POOL:
+    case HOST_OP_POOL_STATUS:
         break;
     case HOST_OP_SOCKETS:
         return take_sockets(&fields, request, err);

@@ -79,6 +79,13 @@ enum agent_operation {
     AGENT_OP_FILE_WATCH, /* PATH, [RECURSIVE] → DONE-less stream: CAUGHT_UP when the watch stands, then
                             CHANGE* until the connection closes; ERROR when PATH itself goes */
     AGENT_OP_PORTS,      /* → PORT* (listening TCP sockets, by port), DONE */
+
+    AGENT_OP_IDENTITY, /* [HOSTNAME], [ADDRESS: of it, in /etc/hosts], [RESOLVERS], [NEW_IDENTITY], [ENTROPY],
+                          [TIME_US], [RESTORED] → DONE when all of it holds, in this order: ENTROPY is credited to the
+                          kernel's random pool, which is reseeded; the clock is stepped to TIME_US; files and host
+                          name; ERROR when the pool or the clock cannot be set (then no command may run here). From
+                          the host only, before a sandbox that was made ahead, or brought back with its memory,
+                          is anybody's. */
 };
 
 /* Tags. Integers unless noted. */
@@ -154,6 +161,12 @@ enum agent_tag {
     AGENT_PORT,          /* 1..65535 */
     AGENT_ADDRESS,       /* text: "127.0.0.1", "0.0.0.0", "::" */
     AGENT_STOPPED,       /* 1: it ended because of SESSION_STOP */
+    AGENT_HOSTNAME,      /* text [a-z0-9-]{1,63} */
+    AGENT_RESOLVERS,     /* text: comma-separated addresses */
+    AGENT_NEW_IDENTITY,  /* 1: a copy: the machine id is made anew */
+    AGENT_ENTROPY,       /* raw, AGENT_ENTROPY_BYTES from the host's random pool */
+    AGENT_TIME_US,       /* microseconds since 1970, at the moment of sending */
+    AGENT_RESTORED,      /* 1: memory was brought back: every other connection is dead and is closed */
 };
 
 enum agent_session_kind { AGENT_SESSION_JOB = 1, AGENT_SESSION_TERMINAL };
@@ -196,6 +209,7 @@ enum {
     AGENT_INPUT_MAX_BYTES = 1024 * 1024,      /* input that waits for a session to read it */
     AGENT_WINDOW_MAX = 1000,                  /* rows, columns */
     AGENT_WATCHES_MAX = 64,                   /* FILE_WATCH at once */
+    AGENT_ENTROPY_BYTES = 64,
 };
 
 #endif
