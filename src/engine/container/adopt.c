@@ -120,7 +120,9 @@ static bool disk_is_stray(const struct engine *engine, const char *name)
 
 static bool socket_is_stray(const struct engine *engine, const char *name)
 {
-    return name[0] != '.' && !socket_in_use(engine, name);
+    int index = -1;
+    bool anothers = sscanf(name, "%d-", &index) == 1 && index >= SLOT_COUNT;
+    return name[0] != '.' && !anothers && !socket_in_use(engine, name);
 }
 
 static void remove_stray(const struct engine *engine, const char *path,

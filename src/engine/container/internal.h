@@ -6,15 +6,15 @@
 #include "engine/container/records.h"
 #include "engine/container/seccomp.h"
 #include "engine/engine.h"
+#include "engine/slots.h"
 #include "linux/cgroup.h"
 #include "linux/event_loop.h"
 
-#include <netinet/in.h>
 #include <sys/stat.h>
 
 enum {
     CONTAINER_PATH_SIZE = 320,
-    SLOT_INTERFACE_SIZE = 16,
+    SLOT_COUNT = SLOTS_CONTAINER,
     /* Preparations at once: they mostly wait for the kernel, but must leave it to running work. */
     PREPARING_MAX = 6,
     /* A parked or starting process that says nothing for so long is taken for stuck. */
@@ -31,8 +31,8 @@ enum slot_state {
     SLOT_FREEZING,
     SLOT_FROZEN,
     SLOT_SNAPSHOTTING, /* its files are being copied; afterwards it is what it was before */
-    SLOT_ENDING,  /* killed; its processes are still ending */
-    SLOT_CLEANING, /* no process is left; cgroups and interface are going */
+    SLOT_ENDING,       /* killed; its processes are still ending */
+    SLOT_CLEANING,     /* no process is left; cgroups and interface are going */
     SLOT_STATE_COUNT,
 };
 
@@ -63,7 +63,7 @@ struct pending_create {
     struct engine_create plan;
     struct engine_call *call;
     int64_t started_us;
-    bool disk_ready;           /* disks/<id>.img exists and can be mounted */
+    bool disk_ready; /* disks/<id>.img exists and can be mounted */
     struct template_root root;
     struct engine *engine;
     struct event_child helper;      /* makes the disk */
@@ -80,22 +80,22 @@ struct slot {
     char interface[SLOT_INTERFACE_SIZE];
     char agent_socket[ENGINE_SOCKET_PATH_SIZE];
     struct record *record;
-    struct template_root root;   /* whose tree is mounted ahead */
-    int64_t disk_bytes;          /* of the disk made ahead */
-    struct event_source socket;  /* to its parked process, until the agent runs */
-    struct event_child process;  /* the parked process, later the agent */
-    struct event_timer timer;    /* by state: silence, freeze poll, clean-up poll */
-    int disk_fd;                 /* of the disk's file system, to shut it down; -1 after adoption */
-    struct error error;          /* why preparing or starting failed */
+    struct template_root root;  /* whose tree is mounted ahead */
+    int64_t disk_bytes;         /* of the disk made ahead */
+    struct event_source socket; /* to its parked process, until the agent runs */
+    struct event_child process; /* the parked process, later the agent */
+    struct event_timer timer;   /* by state: silence, freeze poll, clean-up poll */
+    int disk_fd;                /* of the disk's file system, to shut it down; -1 after adoption */
+    struct error error;         /* why preparing or starting failed */
     bool executing;
-    bool written_back;           /* CLEANING: the write-back of a stop has begun */
-    bool disk_released;          /* CLEANING: its image may be used again */
-    int64_t parked_us;           /* when it became a spare */
-    int64_t since_ms;            /* when the state that polls began */
+    bool written_back;  /* CLEANING: the write-back of a stop has begun */
+    bool disk_released; /* CLEANING: its image may be used again */
+    int64_t parked_us;  /* when it became a spare */
+    int64_t since_ms;   /* when the state that polls began */
     struct engine_create plan;
-    struct engine_call *call;    /* create, freeze or thaw in progress */
+    struct engine_call *call; /* create, freeze or thaw in progress */
     int64_t started_us;
-    struct event_child helper;   /* writes the disk back after a freeze, or closes it */
+    struct event_child helper;     /* writes the disk back after a freeze, or closes it */
     struct engine_call *end_calls; /* destroys that wait for the end */
 };
 
@@ -119,8 +119,9 @@ struct engine {
     struct slot *slots[SLOT_COUNT];
     int next_index;
     struct pending_create *pending;
-    struct pending_create *cancelled; /* answered; their helpers have been killed, but not ended yet */
-    struct snapshot_job *snapshots;   /* in the making */
+    struct pending_create
+        *cancelled; /* answered; their helpers have been killed, but not ended yet */
+    struct snapshot_job *snapshots; /* in the making */
     struct known_image known_images[KNOWN_IMAGES_MAX];
     int next_known_image;
     struct event_timer refill;
@@ -130,12 +131,6 @@ struct engine {
     bool closing, closing_everything;
     struct engine_call *close_call;
 };
-
-/* identity.c: what follows from instance and slot number alone. */
-uid_t slot_uid_base(int instance, int index);
-enum { SLOT_UID_COUNT = 65536 };
-struct in_addr slot_host_address(int instance, int index);
-struct in_addr slot_sandbox_address(int instance, int index);
 
 /* slot.c: a slot from preparation to the end of its processes. */
 struct slot *slot_find(struct engine *engine, const char *id);

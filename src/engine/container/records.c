@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "engine/slots.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { BOOT_ID_SIZE = 40 };
+enum { BOOT_ID_SIZE = 40, RECORD_COUNT = SLOTS_ALL };
 
 static const char magic[16] = "atoll-slots-1";
 
@@ -19,7 +20,7 @@ struct records {
     char boot_id[BOOT_ID_SIZE];
     uint32_t generation;
     char reserved[256 - 16 - BOOT_ID_SIZE - 4];
-    struct record slot[SLOT_COUNT];
+    struct record slot[RECORD_COUNT];
 };
 
 _Static_assert(sizeof(struct record) == 256, "the file's layout");
@@ -52,7 +53,7 @@ static int open_file(const char *path, struct error *err)
 /* No process outlives the machine. */
 static void forget_processes(struct records *records)
 {
-    for (int i = 0; i < SLOT_COUNT; i++) {
+    for (int i = 0; i < RECORD_COUNT; i++) {
         if (records->slot[i].pid != 0) {
             records->slot[i].pid = 0;
         }
@@ -96,7 +97,7 @@ struct records *records_close(struct records *records)
 
 struct record *records_slot(struct records *records, int index)
 {
-    assert(index >= 0 && index < SLOT_COUNT);
+    assert(index >= 0 && index < RECORD_COUNT);
     return &records->slot[index];
 }
 

@@ -12,8 +12,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SLOT_COUNT = 2048 };
-
 enum record_state {
     RECORD_FREE = 0,
     RECORD_SPARE,    /* being prepared, parked, or being cleaned up; no sandbox */

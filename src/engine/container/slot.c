@@ -66,7 +66,7 @@ struct slot *slot_new(struct engine *engine, int index, bool network)
     slot->helper.source.fd = slot->disk_fd = -1;
     slot->timer.owner = slot;
     snprintf(slot->cgroup, sizeof(slot->cgroup), "%s/s%d", engine->cgroup_top, index);
-    snprintf(slot->interface, sizeof(slot->interface), "at%ds%d", engine->context.instance, index);
+    slot_interface(engine->context.instance, index, slot->interface);
     engine->slots[index] = slot;
     return slot;
 }
