@@ -73,6 +73,7 @@ struct engine_create {
     /* "": none. The disk is a copy of that snapshot; with keep_disk it replaces the one that was left. */
     char snapshot_id[ID_SIZE];
     char snapshot_digest[ENGINE_DIGEST_SIZE]; /* "": the one it was made with */
+    bool files_only; /* the snapshot's memory is left alone: new processes on its files, in any shape */
 };
 
 /* A complete, validated plan of a snapshot. */

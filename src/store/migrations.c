@@ -155,6 +155,18 @@ static const char *const migrations[] = {
     " WITHOUT ROWID;"
     "CREATE INDEX snapshots_tenant ON snapshots (tenant_id, id);"
     "CREATE INDEX snapshots_expiry ON snapshots (expires_ms) WHERE expires_ms > 0;",
+
+    /* a second engine, which keeps processes on disk, and whose machines have a console */
+    "ALTER TABLE sandboxes ADD COLUMN accel TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE sandboxes ADD COLUMN last_console TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE sandboxes ADD COLUMN memory_saved INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE snapshots ADD COLUMN engine TEXT NOT NULL DEFAULT 'container';"
+    "ALTER TABLE snapshots ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;"
+    /* names of snapshots, which keep them; made: the snapshot was taken for the name */
+    "CREATE TABLE named_snapshots (tenant_id TEXT NOT NULL REFERENCES tenants,"
+    " name TEXT NOT NULL COLLATE NOCASE, snapshot_id TEXT NOT NULL UNIQUE,"
+    " made INTEGER NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (tenant_id, name)) STRICT,"
+    " WITHOUT ROWID;",
 };
 
 enum { MIGRATION_COUNT = sizeof(migrations) / sizeof(migrations[0]) };

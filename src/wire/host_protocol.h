@@ -14,7 +14,8 @@ enum host_operation {
     HOST_OP_CREATE,    /* ID, ENGINE, TEMPLATE, HOSTNAME, CPU_COUNT, MEMORY_BYTES, DISK_BYTES, PROCESS_LIMIT,
                           NETWORK, [KEEP_DISK: use the disk that a STOP kept], [SNAPSHOT_ID, DIGEST: start
                           from a copy of that snapshot's files; with KEEP_DISK the copy takes the place of
-                          the kept disk] → AGENT_SOCKET, BOOT_US, BOOT_PATH, RESUMED, ACCEL. What was saved with memory (by
+                          the kept disk, FILES_ONLY: without the snapshot's memory]
+                          → AGENT_SOCKET, BOOT_US, BOOT_PATH, RESUMED, ACCEL. What was saved with memory (by
                           FREEZE, or in the snapshot) runs on where it was (RESUMED 1), or, when its memory cannot be used any
                           more, is started anew on its files (RESUMED 0). The sandbox runs, or nothing
                           of it is left (but what was kept, memory included). ID already exists: ERR_CONFLICT. The snapshot is
@@ -106,6 +107,7 @@ enum host_tag {
     HOST_REFILLS,         /* how many were made ready */
     HOST_CONSOLE,         /* text: the last lines of a machine's console, printable */
     HOST_REFILL_US,       /* how long all of these took together */
+    HOST_FILES_ONLY,      /* 0 or 1 */
 };
 
 enum host_network { HOST_NETWORK_NONE = 1, HOST_NETWORK_EGRESS };
