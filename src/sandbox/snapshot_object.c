@@ -43,8 +43,9 @@ static void put_state(json_t *object, const struct store_snapshot *snapshot)
     bool measured = snapshot->digest[0] != '\0';
     json_object_set_new(object, "status", json_string(snapshot_status_name(snapshot->status)));
     json_object_set_new(object, "error", text_or_null(snapshot->error));
-    json_object_set_new(object, "memory", json_boolean(snapshot->memory));
-    json_object_set_new(object, "memory_bytes", json_integer(0));
+    json_object_set_new(object, "engine", text_or_null(snapshot->engine));
+    json_object_set_new(object, "memory", json_boolean(snapshot->memory_bytes > 0));
+    json_object_set_new(object, "memory_bytes", json_integer(snapshot->memory_bytes));
     json_object_set_new(object, "disk_bytes", json_integer(snapshot->disk_bytes));
     json_object_set_new(object, "size_bytes", json_integer(snapshot->stored_bytes));
     json_object_set_new(object, "digest", text_or_null(snapshot->digest));

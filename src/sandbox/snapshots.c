@@ -19,6 +19,7 @@ static int describe(const struct sandbox_record *record, struct store_snapshot *
     memcpy(snapshot->workspace_id, record->workspace_id, sizeof(snapshot->workspace_id));
     memcpy(snapshot->sandbox_name, record->name, sizeof(snapshot->sandbox_name));
     memcpy(snapshot->parent_id, record->snapshot_id, sizeof(snapshot->parent_id));
+    snprintf(snapshot->engine, sizeof(snapshot->engine), "%.15s", record->engine);
     snapshot->disk_bytes = record->disk_mb * 1024 * 1024;
     snapshot->definition = origin_definition(record);
     return snapshot->definition ? 0 : error_set(err, ERR_INTERNAL, ENOMEM, "describe a snapshot");

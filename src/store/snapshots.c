@@ -14,8 +14,8 @@ static const char *const status_names[] = {
 
 #define SELECT_SNAPSHOTS                                                                           \
     "SELECT id, tenant_id, sandbox_id, workspace_id, sandbox_name, parent_id, status, comment,"    \
-    " error, digest, memory, disk_bytes, stored_bytes, pause_us, keep, retention_sec, expires_ms," \
-    " last_used_ms, created_ms, updated_ms, definition FROM snapshots "
+    " error, digest, memory_bytes, disk_bytes, stored_bytes, pause_us, keep, retention_sec,"         \
+    " expires_ms, last_used_ms, created_ms, updated_ms, definition, engine FROM snapshots "
 
 #define MATCHING                                                                                   \
     "WHERE (?1 IS NULL OR tenant_id = ?1) AND (?2 IS NULL OR sandbox_id = ?2)"                     \
@@ -62,7 +62,7 @@ static void read_snapshot(sqlite3_stmt *row, struct store_snapshot *snapshot)
     char status[16];
     const unsigned char *definition = sqlite3_column_text(row, 20);
     *snapshot = (struct store_snapshot){
-        .memory = sqlite3_column_int(row, 10) != 0,
+        .memory_bytes = sqlite3_column_int64(row, 10),
         .disk_bytes = sqlite3_column_int64(row, 11),
         .stored_bytes = sqlite3_column_int64(row, 12),
         .pause_us = sqlite3_column_int64(row, 13),
@@ -84,6 +84,7 @@ static void read_snapshot(sqlite3_stmt *row, struct store_snapshot *snapshot)
     store_column_text(row, 7, snapshot->comment, sizeof(snapshot->comment));
     store_column_text(row, 8, snapshot->error, sizeof(snapshot->error));
     store_column_text(row, 9, snapshot->digest, sizeof(snapshot->digest));
+    store_column_text(row, 21, snapshot->engine, sizeof(snapshot->engine));
     snapshot->status = parse_status(status);
 }
 
@@ -118,16 +119,17 @@ int store_snapshot_insert(struct store *store, const struct store_snapshot *snap
         result = store_execute(
             store, err,
             "INSERT INTO snapshots (id, tenant_id, sandbox_id, workspace_id, sandbox_name,"
-            " parent_id, status, comment, error, digest, memory, disk_bytes, stored_bytes,"
-            " pause_us, keep, retention_sec, expires_ms, last_used_ms, created_ms, updated_ms,"
-            " definition) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            "ttttttttttiiiiiiiiiit", snapshot->id, snapshot->tenant_id, snapshot->sandbox_id,
+            " parent_id, status, comment, error, digest, memory, memory_bytes, disk_bytes,"
+            " stored_bytes, pause_us, keep, retention_sec, expires_ms, last_used_ms, created_ms,"
+            " updated_ms, definition, engine)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "ttttttttttiiiiiiiiiiitt", snapshot->id, snapshot->tenant_id, snapshot->sandbox_id,
             snapshot->workspace_id, snapshot->sandbox_name, snapshot->parent_id,
             snapshot_status_name(snapshot->status), snapshot->comment, snapshot->error,
-            snapshot->digest, (int64_t)snapshot->memory, snapshot->disk_bytes,
-            snapshot->stored_bytes, snapshot->pause_us, (int64_t)snapshot->keep,
+            snapshot->digest, (int64_t)(snapshot->memory_bytes > 0), snapshot->memory_bytes,
+            snapshot->disk_bytes, snapshot->stored_bytes, snapshot->pause_us, (int64_t)snapshot->keep,
             snapshot->retention_sec, snapshot->expires_ms, snapshot->last_used_ms,
-            snapshot->created_ms, snapshot->updated_ms, definition);
+            snapshot->created_ms, snapshot->updated_ms, definition, snapshot->engine);
     }
     return store_end(store, result, err);
 }
@@ -141,10 +143,11 @@ int store_snapshot_finish(struct store *store, const struct store_snapshot *snap
     }
     int result = store_execute(
         store, err,
-        "UPDATE snapshots SET status = ?, digest = ?, memory = ?, disk_bytes = ?,"
+        "UPDATE snapshots SET status = ?, digest = ?, memory = ?, memory_bytes = ?, disk_bytes = ?,"
         " stored_bytes = ?, pause_us = ?, expires_ms = ?, updated_ms = ? WHERE id = ?",
-        "ttiiiiiit", snapshot_status_name(snapshot->status), snapshot->digest,
-        (int64_t)snapshot->memory, snapshot->disk_bytes, snapshot->stored_bytes, snapshot->pause_us,
+        "ttiiiiiiit", snapshot_status_name(snapshot->status), snapshot->digest,
+        (int64_t)(snapshot->memory_bytes > 0), snapshot->memory_bytes, snapshot->disk_bytes,
+        snapshot->stored_bytes, snapshot->pause_us,
         snapshot->expires_ms, snapshot->updated_ms, snapshot->id);
     if (result == 0) {
         result = event_insert(store, snapshot->tenant_id, snapshot->sandbox_id, event, err);

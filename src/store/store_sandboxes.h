@@ -31,11 +31,13 @@ struct store;
     X(size, 16)                                                                                    \
     X(engine, 32)                                                                                  \
     X(isolation, 160)                                                                              \
+    X(accel, 16)            /* "kvm", "tcg", or "none": no virtual machine */                      \
     X(agent_socket, 108)                                                                           \
     X(boot_path, 16)                                                                               \
     X(snapshot_id, ID_SIZE) /* that its files began as, or "" */                                   \
     X(agent_session_id, 129)                                                                       \
     X(last_error, 256)                                                                             \
+    X(last_console, 2048)   /* what a machine said last before that, or "" */                      \
     X(last_pause_source, 16)
 
 #define SANDBOX_INT_COLUMNS(X)                                                                     \
@@ -53,6 +55,7 @@ struct store;
     X(envd_ready_us)                                                                               \
     X(start_pending)    /* app and services are to be started: 1 again, 2 the first time */        \
     X(processes)        /* 1: its processes are (or may be) there: running or frozen */            \
+    X(memory_saved)     /* 1: paused, and its processes are on the host's disk */                  \
     X(files)            /* 1: it has (or may have) a disk on the host, and its name */             \
     X(runtime_ms)       /* time in state running before the current run */                         \
     X(run_started_ms)   /* start of the current run, 0 when not running */                         \

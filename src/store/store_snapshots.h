@@ -28,7 +28,8 @@ struct store_snapshot {
     char comment[4 * SNAPSHOT_COMMENT_MAX + 1];
     char error[256]; /* why it failed */
     char digest[SNAPSHOT_DIGEST_SIZE];
-    bool memory; /* processes, too */
+    char engine[16];      /* that it was taken with, and that sandboxes of it have */
+    int64_t memory_bytes; /* of stored_bytes; 0: processes are not in it */
     int64_t disk_bytes, stored_bytes, pause_us;
     bool keep;             /* never expires */
     int64_t retention_sec; /* expires so long after its last use; 0: does not */
