@@ -14,7 +14,8 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from harness import instance as instances  # noqa: E402
-from harness import paths  # noqa: E402
+from harness import paths, vm  # noqa: E402
+from harness.client import Client  # noqa: E402
 
 SUITES = ("integration", "attack", "fault")
 
@@ -22,6 +23,13 @@ SUITES = ("integration", "attack", "fault")
 def pytest_configure(config):
     for suite in SUITES:
         config.addinivalue_line("markers", f"{suite}: tests below tests/{suite}")
+    config.addinivalue_line("markers", "engines(name…): runs on each of these engines, not on containers alone")
+
+
+def pytest_generate_tests(metafunc):
+    marker = metafunc.definition.get_closest_marker("engines")
+    if marker:
+        metafunc.parametrize("engine", marker.args, indirect=True, scope="module")
 
 
 def pytest_collection_modifyitems(items):
@@ -61,13 +69,16 @@ class Factory:
         self.root.chmod(0o711)
         self.programs = paths.install(self.root)
         self.catalogue = self.root / "templates"
+        self.seeds = vm.seeds(self.root)
         self.count = 0
         _ensure_user()
 
     def make(self, **settings):
         """An instance that is not started yet. Settings: max_sandboxes=2, …"""
         self.count += 1
-        made = instances.Instance(self.root, f"i{self.count}", self.programs, self.catalogue, **settings)
+        made = instances.Instance(
+            self.root, f"i{self.count}", self.programs, self.catalogue, self.seeds, **settings
+        )
         self.living.append(made)
         return made
 
@@ -92,6 +103,15 @@ def _ensure_user():
     except KeyError:
         command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
         subprocess.run([*command, instances.USER], check=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine(request):
+    """The engine of every sandbox that the test makes without naming one: see the mark "engines"."""
+    name = getattr(request, "param", "container")
+    Client.defaults = vm.SHAPE if name == "vm" else {}
+    yield name
+    Client.defaults = {}
 
 
 @pytest.fixture(scope="session")
@@ -148,14 +168,14 @@ def anonymous_client(instance):
 
 
 @pytest.fixture
-def sandbox(client):
+def sandbox(client, engine):
     """A sandbox of the test's own."""
     with client.create() as made:
         yield made
 
 
 @pytest.fixture
-def make_sandbox(client):
+def make_sandbox(client, engine):
     """make_sandbox(name="a", …): as many as the test wants; they end with it."""
     made = []
 
@@ -175,7 +195,7 @@ def tenant(instance):
 
 
 @pytest.fixture(scope="module")
-def shared_sandbox(client):
+def shared_sandbox(client, engine):
     """One sandbox for a module's tests that do not disturb each other."""
     with client.create() as made:
         yield made

@@ -19,6 +19,8 @@ RELAXED = {
     "ATOLL_RATE_LIMIT": "0",
     "ATOLL_SPARE_SLOTS": "4",
     "ATOLL_DISK_RESERVE_MB": "64",
+    "ATOLL_ENGINE": "container",
+    "ATOLL_VM_ACCEL": "tcg",
     "ATOLL_LOG": "debug:text",
 }
 SANITIZER = {
@@ -37,7 +39,7 @@ def free_port():
 class Instance:
     """Settings are given as keyword arguments: Instance(root, "a", programs, max_sandboxes=2)."""
 
-    def __init__(self, root, name, programs, catalogue, **settings):
+    def __init__(self, root, name, programs, catalogue, seeds, **settings):
         self.name = name
         self.state = root / name
         self.programs = programs
@@ -47,7 +49,7 @@ class Instance:
         self.leak = {}
         self.number = None  # of the last run, once it was stopped
         self._prepare_directories()
-        self.environment = self._environment(catalogue, settings)
+        self.environment = self._environment(catalogue, settings) | {"ATOLL_SEEDS": str(seeds)}
         log = self.state / "log"
         self.host = Daemon("atoll-host", [programs / "atoll-host"], log / "atoll-host.log", self.environment)
         self.api = Daemon("atolld", self._as_user(programs / "atolld"), log / "atolld.log", self.environment)
@@ -210,7 +212,7 @@ class Instance:
 
     def leaks(self):
         """What is left of a stopped instance: should be empty."""
-        return {kind: found for kind, found in self.resources().items() if found and kind not in ("disks", "snapshots")}
+        return {kind: found for kind, found in self.resources().items() if found and kind not in resources.KEPT}
 
     def sanitizer_reports(self):
         found = sorted((self.state / "log").glob("asan.*")) + sorted((self.state / "log").glob("ubsan.*"))

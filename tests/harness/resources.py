@@ -45,8 +45,15 @@ def _slots(number):
     return sorted(slots)
 
 
+def _has_files_below(pid, state):
+    try:
+        return any(os.readlink(f"/proc/{pid}/fd/{fd}").startswith(f"{state}/") for fd in os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return False
+
+
 def _processes(state, number):
-    """Processes in the instance's cgroups, and its daemons."""
+    """Processes in the instance's cgroups, its daemons, and its machines wherever they are."""
     found = {}
     for directory in pathlib.Path("/proc").iterdir():
         if not directory.name.isdigit():
@@ -60,6 +67,8 @@ def _processes(state, number):
         if f"/atoll-{number}/" in cgroups or f"/atoll-{number}\n" in cgroups:
             found[directory.name] = name
         elif f"ATOLL_STATE={state}".encode() in environment and name in ("atoll-host", "atolld"):
+            found[directory.name] = name
+        elif name.startswith("qemu") and _has_files_below(directory.name, state):
             found[directory.name] = name
     return found
 
@@ -97,6 +106,10 @@ def _names(directory, pattern="*"):
     return sorted(path.name for path in directory.glob(pattern)) if directory.exists() else []
 
 
+# Files of sandboxes and snapshots, which outlive the daemons.
+KEPT = ("disks", "snapshots", "machines", "machines' snapshots", "machines' trash")
+
+
 def of_instance(state, number=None):
     """number: for an instance that has ended and forgotten its number."""
     if number is None:
@@ -111,6 +124,10 @@ def of_instance(state, number=None):
         "loops": _loop_devices(state),
         "disks": [name for name in _names(state / "disks") if "sbx_" in name],
         "snapshots": _names(state / "snapshots"),
+        "machines": _names(state / "vm" / "sandboxes"),
+        "machines' snapshots": _names(state / "vm" / "snapshots"),
+        "machines' trash": _names(state / "vm" / "trash"),
+        "machines made ahead": _names(state / "vm" / "pool"),
         "agent sockets": _names(state / "run" / "agent"),
         "records": _names(state / "run" / "records"),
     }
