@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "store/database.h"
+#include "store/snapshot_query.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,17 +16,15 @@ static const char *const status_names[] = {
 #define SELECT_SNAPSHOTS                                                                           \
     "SELECT id, tenant_id, sandbox_id, workspace_id, sandbox_name, parent_id, status, comment,"    \
     " error, digest, memory_bytes, disk_bytes, stored_bytes, pause_us, keep, retention_sec,"         \
-    " expires_ms, last_used_ms, created_ms, updated_ms, definition, engine FROM snapshots "
+    " expires_ms, last_used_ms, created_ms, updated_ms, definition, engine,"                         \
+    " (SELECT name FROM named_snapshots n WHERE n.snapshot_id = snapshots.id) FROM snapshots "
 
-#define MATCHING                                                                                   \
-    "WHERE (?1 IS NULL OR tenant_id = ?1) AND (?2 IS NULL OR sandbox_id = ?2)"                     \
-    " AND (?3 IS NULL OR workspace_id = ?3)"                                                       \
-    " AND (?4 IS NULL OR instr(id, ?4) OR instr(comment, ?4) OR instr(sandbox_name, ?4)) "
-
-static const char list_sql[] = SELECT_SNAPSHOTS MATCHING "ORDER BY id DESC LIMIT ?5 OFFSET ?6";
-static const char count_sql[] = "SELECT count(*) FROM snapshots " MATCHING;
+static const char list_sql[] = SELECT_SNAPSHOTS SNAPSHOTS_MATCHING "ORDER BY id DESC LIMIT ?5 OFFSET ?6";
+static const char count_sql[] = "SELECT count(*) FROM snapshots " SNAPSHOTS_MATCHING;
 static const char expired_sql[] =
-    SELECT_SNAPSHOTS "WHERE expires_ms > 0 AND expires_ms <= ? ORDER BY expires_ms LIMIT ?";
+    SELECT_SNAPSHOTS "WHERE expires_ms > 0 AND expires_ms <= ?"
+                     " AND id NOT IN (SELECT snapshot_id FROM named_snapshots)"
+                     " ORDER BY expires_ms LIMIT ?";
 static const char find_sql[] = SELECT_SNAPSHOTS "WHERE id = ?1 AND (?2 IS NULL OR tenant_id = ?2)";
 
 const char *snapshot_status_name(enum snapshot_status status)
@@ -85,6 +84,7 @@ static void read_snapshot(sqlite3_stmt *row, struct store_snapshot *snapshot)
     store_column_text(row, 8, snapshot->error, sizeof(snapshot->error));
     store_column_text(row, 9, snapshot->digest, sizeof(snapshot->digest));
     store_column_text(row, 21, snapshot->engine, sizeof(snapshot->engine));
+    store_column_text(row, 22, snapshot->name, sizeof(snapshot->name));
     snapshot->status = parse_status(status);
 }
 

@@ -14,6 +14,7 @@
 enum {
     SNAPSHOT_COMMENT_MAX = 500, /* characters, of at most 4 bytes */
     SNAPSHOT_DIGEST_SIZE = 65,
+    SNAPSHOT_NAME_SIZE = 64,
 };
 
 /* Made ready once, when its files are there; a failed one has lost them. */
@@ -22,6 +23,7 @@ enum snapshot_status { SNAPSHOT_CREATING, SNAPSHOT_READY, SNAPSHOT_FAILED };
 /* Times are milliseconds since 1970, 0 = never. */
 struct store_snapshot {
     char id[ID_SIZE], tenant_id[ID_SIZE], sandbox_id[ID_SIZE], workspace_id[ID_SIZE];
+    char name[SNAPSHOT_NAME_SIZE]; /* read only: what it is kept under (store/store_snapshot_names.h), or "" */
     char sandbox_name[128];  /* when it was taken */
     char parent_id[ID_SIZE]; /* the snapshot that the sandbox's files began as, or "" */
     enum snapshot_status status;
