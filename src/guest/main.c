@@ -1,0 +1,86 @@
+#include "guest/guest.h"
+#include "wire/guest_boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* As in a container: commands get their own, see agent/child.c. */
+enum { AGENT_NICE = -10, OPEN_FILES_MAX = 1048576 };
+
+/* Where the agent expects what it is handed. */
+enum { LISTENER_FD = 3, OOM_FD = 4, CGROUP_FD = 5, HANDED_END = 6, SPARE_FD = 32 };
+
+static void end_after_probe(void)
+{
+    char arguments[4096] = "";
+    int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, arguments, sizeof(arguments) - 1) < 0) {
+        guest_fail("cannot read /proc/cmdline");
+    }
+    close(fd);
+    if (strstr(arguments, GUEST_PROBE_ARGUMENT)) {
+        printf("%s\n", GUEST_PROBE_WORD);
+        fflush(stdout);
+        reboot(RB_AUTOBOOT);
+    }
+}
+
+static void set_kernel_options(void)
+{
+    guest_write("/proc/sys/kernel/hostname", "sandbox");
+    guest_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+    guest_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
+}
+
+static void set_limits(void)
+{
+    struct rlimit open_files = {OPEN_FILES_MAX, OPEN_FILES_MAX};
+    struct rlimit no_core = {0, 0};
+    if (setrlimit(RLIMIT_NOFILE, &open_files) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 ||
+        setpriority(PRIO_PROCESS, 0, AGENT_NICE) < 0) {
+        guest_fail("cannot set limits");
+    }
+}
+
+/* Moves descriptors above those that are handed over, then each to its place. */
+static void place(int *fds, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int moved = fcntl(fds[i], F_DUPFD_CLOEXEC, SPARE_FD);
+        if (moved < 0) {
+            guest_fail("cannot move a descriptor");
+        }
+        close(fds[i]);
+        fds[i] = moved;
+    }
+    for (int i = 0; i < count; i++) {
+        if (dup2(fds[i], LISTENER_FD + i) < 0) {
+            guest_fail("cannot hand a descriptor over");
+        }
+    }
+}
+
+int main(void)
+{
+    guest_early_mounts();
+    end_after_probe();
+    guest_load_modules();
+    int handed[HANDED_END - LISTENER_FD];
+    handed[LISTENER_FD - LISTENER_FD] = guest_open_network();
+    handed[CGROUP_FD - LISTENER_FD] = guest_open_cgroup(&handed[OOM_FD - LISTENER_FD]);
+    int agent = fcntl(guest_seal_agent(), F_DUPFD_CLOEXEC, SPARE_FD);
+    set_kernel_options();
+    guest_enter_root();
+    set_limits();
+    place(handed, HANDED_END - LISTENER_FD);
+    char *arguments[] = {"atoll-agent", NULL};
+    char *environment[] = {"ATOLL_DURABLE=1", NULL};
+    fexecve(agent, arguments, environment);
+    guest_fail("cannot start the agent");
+}
