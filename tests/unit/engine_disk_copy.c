@@ -23,8 +23,8 @@ static bool same(int left, int right)
 {
     char left_digest[ENGINE_DIGEST_SIZE], right_digest[ENGINE_DIGEST_SIZE];
     struct error err = {0};
-    CHECK_INT(snapshot_digest(left, left_digest, &err), 0);
-    CHECK_INT(snapshot_digest(right, right_digest, &err), 0);
+    CHECK_INT(digest_file(left, left_digest, &err), 0);
+    CHECK_INT(digest_file(right, right_digest, &err), 0);
     return strcmp(left_digest, right_digest) == 0;
 }
 

@@ -8,6 +8,7 @@
 #define ATOLL_ENGINE_CONTAINER_SNAPSHOT_H
 
 #include "engine/container/internal.h"
+#include "engine/digest.h"
 
 #include <sys/stat.h>
 
@@ -88,10 +89,7 @@ int snapshot_read_about(int directory_fd, struct snapshot_about *ret_about, stru
 int snapshot_template_digest(const struct engine *engine, const char *image,
                              char digest[ENGINE_DIGEST_SIZE], struct error *err);
 
-/* snapshot_digest.c: SHA-256 over the size and, of each block that is not all zeros, its place and bytes:
- * whatever becomes of holes on the way, the same content has the same digest. */
-int snapshot_digest(int image_fd, char digest[ENGINE_DIGEST_SIZE], struct error *err);
-int digest_text(const void *text, size_t length, char digest[ENGINE_DIGEST_SIZE]);
+/* snapshot_digest.c */
 /* Images whose digest was found right a while ago and that were not touched since need not be read again
  * for each of many forks. */
 void snapshot_remember(struct engine *engine, const struct stat *file, const char *digest);

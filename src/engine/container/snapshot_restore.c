@@ -113,7 +113,7 @@ static int check_digest(const struct pending_snapshot *source, struct error *err
     if (fstat(source->image_fd, &before) < 0) {
         return error_set(err, ERR_ENGINE, errno, "read the snapshot");
     }
-    if (snapshot_digest(source->image_fd, digest, err) < 0) {
+    if (digest_file(source->image_fd, digest, err) < 0) {
         return -1;
     }
     if (strcmp(digest, source->digest) != 0) {

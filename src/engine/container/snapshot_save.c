@@ -67,7 +67,7 @@ static int describe(const struct snapshot_job *job, int directory, int copy, str
 {
     struct engine_saved *saved = &job->report->saved;
     struct snapshot_about about = {0};
-    if (snapshot_digest(copy, saved->digest, err) < 0) {
+    if (digest_file(copy, saved->digest, err) < 0) {
         return -1;
     }
     if (fstat(copy, &job->report->file) < 0) {
