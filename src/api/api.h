@@ -51,6 +51,7 @@ extern const struct route api_log_routes[];
 extern const struct route api_ticket_routes[];
 extern const struct route api_webhook_routes[];
 extern const struct route api_key_routes[];
+extern const struct route api_engine_routes[];
 extern const struct route api_service_routes[]; /* health, metrics, openapi */
 
 /* The whole table, ended by {0}; static memory. */

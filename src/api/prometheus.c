@@ -1,5 +1,7 @@
 #include "api/prometheus.h"
 
+#include "api/engines.h"
+
 static int number(struct buffer *page, const char *type, const char *name, const char *help,
                   int64_t value)
 {
@@ -139,6 +141,7 @@ int prometheus_write(struct buffer *page, const struct prometheus_facts *facts)
     failed |= buffer_printf(page, "atoll_build_info{version=\"%s\"} 1\n", ATOLL_VERSION);
     failed |= write_http(page, &facts->http);
     failed |= write_sandboxes(page, &facts->sandboxes);
+    failed |= engines_write_metrics(page, &facts->host);
     failed |= write_gateway(page, &facts->gateway);
     failed |= write_events(page, facts);
     failed |= number(page, "gauge", "process_start_time_seconds",

@@ -6,6 +6,7 @@
 #include "events/events.h"
 #include "events/webhooks.h"
 #include "gateway/gateway.h"
+#include "hostclient/hostclient.h"
 #include "http/http.h"
 #include "sandbox/sandbox.h"
 
@@ -18,6 +19,7 @@ struct prometheus_facts {
     struct gateway_counters gateway;
     struct events_counts events;
     struct webhooks_counts webhooks;
+    struct host_info host;
     int64_t started_ms;     /* realtime */
     int64_t resident_bytes; /* of this process */
 };

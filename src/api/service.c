@@ -1,5 +1,6 @@
-/* The service itself: health, metrics, engines, the API's description. */
+/* The service itself: health, metrics, the API's description. */
 #include "api/api.h"
+#include "api/engines.h"
 #include "api/openapi.h"
 #include "api/prometheus.h"
 
@@ -13,19 +14,12 @@
 
 enum { METRICS_PAGE_MAX = 64 * 1024 };
 
-/* null for "". */
-static json_t *text_or_null(const char *text)
-{
-    return text[0] ? json_string(text) : json_null();
-}
-
 static json_t *host_json(const struct host_info *info)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o}", "version", info->version, "engine",
-                     info->engine, "isolation", info->isolation, "cgroup_mode", info->cgroup_mode,
-                     "cpu_count", (json_int_t)info->cpu_count, "engine_problem",
-                     text_or_null(info->engine_problem), "network_problem",
-                     text_or_null(info->network_problem));
+    return json_pack("{s:s, s:s, s:I, s:o, s:o}", "version", info->version, "cgroup_mode",
+                     info->cgroup_mode, "cpu_count", (json_int_t)info->cpu_count, "network_problem",
+                     info->network_problem[0] ? json_string(info->network_problem) : json_null(),
+                     "engines", engines_json(info));
 }
 
 static void health_handle(struct request *request)
@@ -43,9 +37,10 @@ static void health_handle(struct request *request)
             json_pack("{s:s, s:s}", "status", "unavailable", "version", ATOLL_VERSION));
         return;
     }
+    bool usable = engines_serve_default(&info, api_of(request)->settings->engine);
     respond_json(request, 200,
-                 json_pack("{s:s, s:s, s:o}", "status", info.engine_problem[0] ? "degraded" : "ok",
-                           "version", ATOLL_VERSION, "host", host_json(&info)));
+                 json_pack("{s:s, s:s, s:o}", "status", usable ? "ok" : "degraded", "version",
+                           ATOLL_VERSION, "host", host_json(&info)));
 }
 
 /* Second number of /proc/self/statm, in bytes; 0 when it cannot be read. */
@@ -65,6 +60,8 @@ static void metrics_handle(struct request *request)
     auto_buffer struct buffer page = BUFFER_INIT(METRICS_PAGE_MAX);
     struct prometheus_facts facts = {.started_ms = api->started_ms,
                                      .resident_bytes = resident_bytes()};
+    struct error ignored;
+    host_hello(api->host, &facts.host, &ignored); /* no engines while it cannot be reached */
     /* Not api->server: the first request may come before that is set. */
     http_server_counters(request_server(request), &facts.http);
     sandboxes_counts(api->sandboxes, &facts.sandboxes);
@@ -78,25 +75,6 @@ static void metrics_handle(struct request *request)
         return;
     }
     respond_bytes(request, 200, "text/plain; version=0.0.4; charset=utf-8", page.data, page.length);
-}
-
-static json_t *engine_json(const struct host_info *info)
-{
-    return json_pack("{s:s, s:s, s:b, s:o, s:{s:b, s:o}}", "id", info->engine, "isolation",
-                     info->isolation, "usable", info->engine_problem[0] == '\0', "problem",
-                     text_or_null(info->engine_problem), "capabilities", "memory_snapshot", 0,
-                     "network", json_boolean(info->network_problem[0] == '\0'));
-}
-
-static void engines_handle(struct request *request)
-{
-    struct error err = {0};
-    struct host_info info = {0};
-    if (host_hello(api_of(request)->host, &info, &err)) {
-        respond_error(request, &err);
-        return;
-    }
-    respond_json(request, 200, json_pack("{s:[o]}", "data", engine_json(&info)));
 }
 
 static void openapi_handle(struct request *request)
@@ -117,10 +95,5 @@ const struct route api_service_routes[] = {
     PUBLIC("//metrics", metrics_handle),
     PUBLIC("/health", health_handle),
     PUBLIC("/openapi.json", openapi_handle),
-    {.method = "GET",
-     .pattern = "/engines",
-     .scope = SCOPE_SANDBOXES_READ,
-     .body = BODY_NONE,
-     .handler = engines_handle},
     {0},
 };

@@ -8,26 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-int host_hello(struct hostclient *client, struct host_info *ret_info, struct error *err)
-{
-    auto_exchange struct exchange exchange = {0};
-    if (host_exchange_start(&exchange, HOST_OP_HELLO, err) < 0 ||
-        host_exchange_ask(client, &exchange, err) < 0) {
-        return -1;
-    }
-    struct host_info *info = ret_info;
-    host_exchange_text(&exchange, HOST_VERSION, info->version, sizeof(info->version));
-    host_exchange_text(&exchange, HOST_ENGINE, info->engine, sizeof(info->engine));
-    host_exchange_text(&exchange, HOST_ISOLATION, info->isolation, sizeof(info->isolation));
-    host_exchange_text(&exchange, HOST_CGROUP_MODE, info->cgroup_mode, sizeof(info->cgroup_mode));
-    host_exchange_text(&exchange, HOST_NETWORK_PROBLEM, info->network_problem,
-                       sizeof(info->network_problem));
-    host_exchange_text(&exchange, HOST_ENGINE_PROBLEM, info->engine_problem,
-                       sizeof(info->engine_problem));
-    info->cpu_count = host_exchange_int(&exchange, HOST_CPU_COUNT);
-    return 0;
-}
-
 int host_create(struct hostclient *client, const struct host_create *request,
                 struct host_created *ret_created, struct error *err)
 {
@@ -37,6 +17,7 @@ int host_create(struct hostclient *client, const struct host_create *request,
         return -1;
     }
     fields_put_string(writer, HOST_ID, request->id);
+    fields_put_string(writer, HOST_ENGINE, request->engine);
     fields_put_string(writer, HOST_TEMPLATE, request->template_image);
     fields_put_string(writer, HOST_HOSTNAME, request->hostname);
     fields_put_int(writer, HOST_CPU_COUNT, request->cpu_count);
@@ -57,7 +38,9 @@ int host_create(struct hostclient *client, const struct host_create *request,
                        sizeof(ret_created->agent_socket));
     host_exchange_text(&exchange, HOST_BOOT_PATH, ret_created->boot_path,
                        sizeof(ret_created->boot_path));
+    host_exchange_text(&exchange, HOST_ACCEL, ret_created->accel, sizeof(ret_created->accel));
     ret_created->boot_us = host_exchange_int(&exchange, HOST_BOOT_US);
+    ret_created->resumed = host_exchange_int(&exchange, HOST_RESUMED) == 1;
     return 0;
 }
 
@@ -80,10 +63,15 @@ int host_destroy(struct hostclient *client, const char *id, bool keep_disk, stru
     return ask_about(client, HOST_OP_DESTROY, id, keep_disk, &exchange, err);
 }
 
-int host_freeze(struct hostclient *client, const char *id, struct error *err)
+int host_freeze(struct hostclient *client, const char *id, enum host_state *ret_state,
+                struct error *err)
 {
     auto_exchange struct exchange exchange = {0};
-    return ask_about(client, HOST_OP_FREEZE, id, false, &exchange, err);
+    if (ask_about(client, HOST_OP_FREEZE, id, false, &exchange, err) < 0) {
+        return -1;
+    }
+    *ret_state = (enum host_state)host_exchange_int(&exchange, HOST_STATE);
+    return 0;
 }
 
 int host_thaw(struct hostclient *client, const char *id, struct error *err)
@@ -120,6 +108,8 @@ static bool read_sandbox(const struct field *field, void *ret_item)
     fields_get_text(fields.data, fields.length, HOST_ID, sandbox->id, sizeof(sandbox->id));
     fields_get_text(fields.data, fields.length, HOST_AGENT_SOCKET, sandbox->agent_socket,
                     sizeof(sandbox->agent_socket));
+    fields_get_text(fields.data, fields.length, HOST_ENGINE, sandbox->engine,
+                    sizeof(sandbox->engine));
     sandbox->state = (enum host_state)fields_get_int(fields.data, fields.length, HOST_STATE, 0);
     sandbox->oom_kills = fields_get_int(fields.data, fields.length, HOST_OOM_KILLS, 0);
     return true;
@@ -164,6 +154,7 @@ int host_watch_next(int fd, struct host_ended *ret_ended)
     *ret_ended = (struct host_ended){0};
     fields_get_text(packet, length, HOST_ID, ret_ended->id, sizeof(ret_ended->id));
     fields_get_text(packet, length, HOST_REASON, ret_ended->reason, sizeof(ret_ended->reason));
+    fields_get_text(packet, length, HOST_CONSOLE, ret_ended->console, sizeof(ret_ended->console));
     ret_ended->oom_kills = fields_get_int(packet, length, HOST_OOM_KILLS, 0);
     return 1;
 }

@@ -14,18 +14,49 @@ struct hostclient;
 /* Longest path of an agent's socket, with its NUL (sockaddr_un). */
 enum { HOST_SOCKET_PATH_SIZE = 108 };
 
+/* The host's engines; a name is "container" or "vm". */
+enum { HOST_ENGINES_MAX = 4 };
+
+struct host_engine {
+    char name[16];
+    char isolation[160];
+    char accel[16];    /* "kvm", "tcg" (emulation), "none" */
+    char problem[200]; /* "" when usable */
+    bool memory_snapshots;
+    char memory_problem[200]; /* why there are none, or "" */
+};
+
 struct host_info {
     char version[32];
-    char engine[32];
-    char isolation[160];
     char cgroup_mode[16];
     char network_problem[200]; /* "" when sandboxes can have egress */
-    char engine_problem[200];  /* "" when usable */
     int64_t cpu_count;
+    struct host_engine engines[HOST_ENGINES_MAX];
+    size_t engine_count;
+};
+
+/* What pooled sandboxes are alike in; the same members as in host_create. */
+struct host_shape {
+    char engine[16];
+    char template_image[65];
+    int64_t cpu_count;
+    int64_t memory_bytes;
+    int64_t disk_bytes;
+    int64_t process_limit;
+    enum host_network network;
+};
+
+struct host_pool {
+    struct host_shape shape;
+    int64_t wanted, ready, preparing;
+    int64_t hits, misses;
+    int64_t refills, refill_us; /* made ready so far, and how long these took together */
+    char problem[200];          /* why the last refill failed, or "" */
 };
 
 struct host_create {
     const char *id;
+    const char *engine;
     const char *template_image;
     const char *hostname;
     int64_t cpu_count;
@@ -44,7 +75,9 @@ struct host_create {
 struct host_created {
     char agent_socket[HOST_SOCKET_PATH_SIZE];
     char boot_path[16];
+    char accel[16];
     int64_t boot_us;
+    bool resumed; /* its processes are those that were saved, not new ones */
 };
 
 /* What was saved. Saved files are in STATE/snapshots/<snapshot id>/disk.img; nothing but atoll-host reads
@@ -52,6 +85,7 @@ struct host_created {
 struct host_snapshot {
     int64_t disk_bytes;   /* the size of the disk, as in host_create */
     int64_t stored_bytes; /* what it takes on the host's disk */
+    int64_t memory_bytes; /* of these; 0: its processes are not in it */
     int64_t pause_us;     /* how long the source's processes stood still; 0: none ran */
     char digest[65];      /* SHA-256, hexadecimal digits */
 };
@@ -73,6 +107,7 @@ struct host_usage {
 
 struct host_sandbox {
     char id[32];
+    char engine[16];
     char agent_socket[HOST_SOCKET_PATH_SIZE];
     enum host_state state;
     int64_t oom_kills;
@@ -81,6 +116,7 @@ struct host_sandbox {
 struct host_ended {
     char id[32];
     char reason[200];
+    char console[2048]; /* a machine's last lines, or "" */
     int64_t oom_kills;
 };
 
@@ -96,7 +132,9 @@ int host_hello(struct hostclient *client, struct host_info *ret_info, struct err
 int host_create(struct hostclient *client, const struct host_create *request,
                 struct host_created *ret_created, struct error *err);
 int host_destroy(struct hostclient *client, const char *id, bool keep_disk, struct error *err);
-int host_freeze(struct hostclient *client, const char *id, struct error *err);
+/* *ret_state: HOST_STATE_FROZEN, or HOST_STATE_SUSPENDED when host_create(keep_disk) is to bring it back. */
+int host_freeze(struct hostclient *client, const char *id, enum host_state *ret_state,
+                struct error *err);
 int host_thaw(struct hostclient *client, const char *id, struct error *err);
 int host_usage(struct hostclient *client, const char *id, struct host_usage *ret_usage,
                struct error *err);
@@ -108,6 +146,18 @@ int host_usage(struct hostclient *client, const char *id, struct host_usage *ret
 int host_snapshot(struct hostclient *client, const char *id, const char *snapshot_id,
                   const char *template_image, struct host_snapshot *ret_snapshot,
                   struct error *err);
+
+/* Could host_create start from it, with that digest (NULL: the one that it was made with) and template? 0, or -1 with ERR_NOT_RESTORABLE and the reason.
+ * memory_problem: why its processes could not be brought back here, or "" (also when it has none). */
+int host_snapshot_check(struct hostclient *client, const char *snapshot_id, const char *digest,
+                        const char *template_image, char memory_problem[200], struct error *err);
+
+/* Keeps wanted sandboxes of that shape ready for host_create; 0: none. atoll-host forgets it when it ends. */
+int host_pool(struct hostclient *client, const struct host_shape *shape, int64_t wanted,
+              struct error *err);
+/* *ret_pools is the caller's to free(). */
+int host_pool_status(struct hostclient *client, struct host_pool **ret_pools, size_t *ret_count,
+                     struct error *err);
 
 /* Succeeds on an unknown snapshot. Sandboxes made from it are not affected. */
 int host_snapshot_remove(struct hostclient *client, const char *snapshot_id, struct error *err);

@@ -93,6 +93,15 @@ static bool send_descriptors(struct connection *connection, const struct fields_
     return true;
 }
 
+static int wire_state(enum engine_state state)
+{
+    static const int states[] = {[ENGINE_STATE_RUNNING] = HOST_STATE_RUNNING,
+                                 [ENGINE_STATE_FROZEN] = HOST_STATE_FROZEN,
+                                 [ENGINE_STATE_STOPPED] = HOST_STATE_STOPPED,
+                                 [ENGINE_STATE_SUSPENDED] = HOST_STATE_SUSPENDED};
+    return states[state];
+}
+
 static void on_done(struct engine_call *call, const struct error *error)
 {
     struct connection *connection = call->owner;
@@ -114,14 +123,37 @@ static void on_done(struct engine_call *call, const struct error *error)
         fields_put_string(&writer, HOST_AGENT_SOCKET, call->created.agent_socket);
         fields_put_string(&writer, HOST_BOOT_PATH, call->created.boot_path);
         fields_put_int(&writer, HOST_BOOT_US, call->created.boot_us);
+        fields_put_int(&writer, HOST_RESUMED, call->created.resumed);
+    }
+    if (!error && connection->operation == HOST_OP_FREEZE) {
+        fields_put_int(&writer, HOST_STATE, wire_state(call->state));
     }
     if (!error && connection->operation == HOST_OP_SNAPSHOT) {
         fields_put_int(&writer, HOST_DISK_BYTES, call->saved.disk_bytes);
         fields_put_int(&writer, HOST_STORED_BYTES, call->saved.stored_bytes);
+        fields_put_int(&writer, HOST_MEMORY_BYTES, call->saved.memory_bytes);
         fields_put_int(&writer, HOST_PAUSE_US, call->saved.pause_us);
         fields_put_string(&writer, HOST_DIGEST, call->saved.digest);
     }
     send_packet(connection, &writer);
+}
+
+static void put_engine(struct fields_writer *writer, const struct engine_probe *probe)
+{
+    unsigned char data[1024];
+    struct fields_writer inner;
+    fields_start(&inner, data, sizeof(data));
+    fields_put_string(&inner, HOST_ENGINE, probe->name);
+    fields_put_string(&inner, HOST_ISOLATION, probe->isolation);
+    fields_put_string(&inner, HOST_ACCEL, probe->accel);
+    fields_put_int(&inner, HOST_MEMORY_SNAPSHOTS, probe->memory_snapshots);
+    if (probe->problem[0]) {
+        fields_put_string(&inner, HOST_ENGINE_PROBLEM, probe->problem);
+    }
+    if (probe->memory_problem[0]) {
+        fields_put_string(&inner, HOST_MEMORY_PROBLEM, probe->memory_problem);
+    }
+    fields_put_bytes(writer, HOST_ENGINE_INFO, inner.data, inner.length);
 }
 
 static void answer_hello(struct connection *connection)
@@ -131,13 +163,9 @@ static void answer_hello(struct connection *connection)
     server->operations->probe(server->engine, &probe);
     struct fields_writer writer = start(NULL);
     fields_put_string(&writer, HOST_VERSION, ATOLL_VERSION);
-    fields_put_string(&writer, HOST_ENGINE, probe.name);
-    fields_put_string(&writer, HOST_ISOLATION, probe.isolation);
     fields_put_string(&writer, HOST_CGROUP_MODE, probe.cgroup_mode);
     fields_put_int(&writer, HOST_CPU_COUNT, sysconf(_SC_NPROCESSORS_ONLN));
-    if (probe.problem[0]) {
-        fields_put_string(&writer, HOST_ENGINE_PROBLEM, probe.problem);
-    }
+    put_engine(&writer, &probe);
     if (server->context->network_problem[0]) {
         fields_put_string(&writer, HOST_NETWORK_PROBLEM, server->context->network_problem);
     }
@@ -182,14 +210,6 @@ static void answer_sockets(struct connection *connection, const struct request *
     for (int i = 0; i < request->count; i++) {
         close_fd(fds[i]);
     }
-}
-
-static int wire_state(enum engine_state state)
-{
-    static const int states[] = {[ENGINE_STATE_RUNNING] = HOST_STATE_RUNNING,
-                                 [ENGINE_STATE_FROZEN] = HOST_STATE_FROZEN,
-                                 [ENGINE_STATE_STOPPED] = HOST_STATE_STOPPED};
-    return states[state];
 }
 
 static void put_sandbox(struct fields_writer *writer, const struct engine_sandbox *sandbox)

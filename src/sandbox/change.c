@@ -237,7 +237,9 @@ int change_host_destroy(struct sandboxes *sandboxes, struct sandbox *sandbox, bo
 
 int change_host_freeze(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err)
 {
-    return WITHOUT_MUTEX(sandbox, host_freeze(sandboxes->host, sandbox->record.id, err), err);
+    enum host_state state;
+    return WITHOUT_MUTEX(sandbox, host_freeze(sandboxes->host, sandbox->record.id, &state, err),
+                         err);
 }
 
 int change_host_thaw(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err)
@@ -261,6 +263,7 @@ static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *nex
 {
     struct host_create request = {
         .id = next->id,
+        .engine = next->engine,
         .template_image = next->image_id,
         .hostname = next->slug,
         .cpu_count = next->cpu_count,
@@ -296,13 +299,23 @@ static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *nex
     return 0;
 }
 
+static void set_isolation(struct sandboxes *sandboxes, struct sandbox_record *next)
+{
+    pthread_mutex_lock(&sandboxes->host_mutex);
+    const struct host_info *info = &sandboxes->host_info;
+    for (size_t i = 0; i < info->engine_count; i++) {
+        if (strcmp(info->engines[i].name, next->engine) == 0) {
+            snprintf(next->isolation, sizeof(next->isolation), "%s", info->engines[i].isolation);
+        }
+    }
+    pthread_mutex_unlock(&sandboxes->host_mutex);
+}
+
 int change_host_create(struct sandboxes *sandboxes, struct sandbox *sandbox,
                        struct sandbox_record *next, struct disk_source disk, struct error *err)
 {
-    pthread_mutex_lock(&sandboxes->host_mutex);
-    snprintf(next->engine, sizeof(next->engine), "%s", sandboxes->host_info.engine);
-    snprintf(next->isolation, sizeof(next->isolation), "%s", sandboxes->host_info.isolation);
-    pthread_mutex_unlock(&sandboxes->host_mutex);
+    snprintf(next->engine, sizeof(next->engine), "container");
+    set_isolation(sandboxes, next);
     int result = WITHOUT_MUTEX(sandbox, start_on_host(sandboxes, next, disk, err), err);
     if (result == 0) {
         start_run(sandboxes, sandbox);

@@ -251,7 +251,11 @@ struct hostclient *hostclient_free(struct hostclient *client)
 int host_hello(struct hostclient *client, struct host_info *ret_info, struct error *err)
 {
     (void)client, (void)err;
-    *ret_info = (struct host_info){.version = "fake", .engine = "container", .cpu_count = 2};
+    *ret_info = (struct host_info){
+        .version = "fake",
+        .cpu_count = 2,
+        .engines = {{.name = "container", .accel = "none", .memory_problem = "it is pretended"}},
+        .engine_count = 1};
     return 0;
 }
 
@@ -309,9 +313,11 @@ static int set_state(enum fake_call call, const char *id, enum host_state state,
     return fails ? -1 : 0;
 }
 
-int host_freeze(struct hostclient *client, const char *id, struct error *err)
+int host_freeze(struct hostclient *client, const char *id, enum host_state *ret_state,
+                struct error *err)
 {
     (void)client;
+    *ret_state = HOST_STATE_FROZEN;
     return set_state(FAKE_FREEZE, id, HOST_STATE_FROZEN, err);
 }
 

@@ -210,6 +210,7 @@ static void probe(const struct engine *engine, struct engine_probe *ret_probe)
 {
     *ret_probe = (struct engine_probe){.name = "container",
                                        .isolation = isolation,
+                                       .accel = "none",
                                        .cgroup_mode = cgroup_mode_name(engine->cgroups.mode)};
     memcpy(ret_probe->problem, engine->problem, sizeof(ret_probe->problem));
 }

@@ -17,6 +17,12 @@ static struct engine_call *take_call(struct slot *slot)
     return call;
 }
 
+static void answer_frozen(struct engine_call *call)
+{
+    call->state = ENGINE_STATE_FROZEN;
+    call_done(call, NULL);
+}
+
 static void give_up(struct slot *slot, const struct error *error)
 {
     struct error ignored;
@@ -39,7 +45,7 @@ static void on_written(void *owner, int wait_status)
     slot_move(slot, SLOT_FROZEN);
     record_set_state(slot->record, RECORD_FROZEN);
     FAULT_POINT("host.freeze.recorded");
-    call_done(take_call(slot), NULL);
+    answer_frozen(take_call(slot));
 }
 
 /* Everything is frozen, so what is written now is all there is. May take long: a helper. */
@@ -104,7 +110,7 @@ void container_freeze(struct engine *engine, const char *id, struct engine_call 
         return;
     }
     if (slot->state == SLOT_FROZEN) {
-        call_done(call, NULL);
+        answer_frozen(call);
         return;
     }
     if (cgroup_set_frozen(&engine->cgroups, slot->cgroup, true, &error) < 0) {
