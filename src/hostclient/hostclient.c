@@ -30,6 +30,7 @@ int host_create(struct hostclient *client, const struct host_create *request,
         fields_put_string(writer, HOST_SNAPSHOT_ID, request->snapshot);
         fields_put_string(writer, HOST_DIGEST,
                           request->snapshot_digest ? request->snapshot_digest : "");
+        fields_put_int(writer, HOST_FILES_ONLY, request->files_only);
     }
     if (host_exchange_ask(client, &exchange, err) < 0) {
         return -1;

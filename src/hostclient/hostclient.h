@@ -70,6 +70,7 @@ struct host_create {
      * which stays as it is when that fails; without, the sandbox is a fork with an identity of its own. */
     const char *snapshot;
     const char *snapshot_digest;
+    bool files_only; /* the snapshot's memory is left alone: new processes, in any shape */
 };
 
 struct host_created {

@@ -130,7 +130,9 @@ static int take_source(const struct fields_by_tag *fields, struct engine_create 
         return error_set_field(err, ERR_VALIDATION, "digest",
                                "digest must be 64 hexadecimal digits");
     }
-    return take_snapshot_id(fields, HOST_SNAPSHOT_ID, create->snapshot_id, err);
+    return take_flag(fields, HOST_FILES_ONLY, "files_only", &create->files_only, err) < 0
+               ? -1
+               : take_snapshot_id(fields, HOST_SNAPSHOT_ID, create->snapshot_id, err);
 }
 
 static int take_create(const struct fields_by_tag *fields, const struct settings *settings,
