@@ -162,3 +162,24 @@ int netlink_add_default_route(struct mnl_socket *connection, struct in_addr gate
     return ask(connection, message) < 0 ? error_set(err, ERR_ENGINE, errno, "add the default route")
                                         : 0;
 }
+
+int netlink_add_route(struct mnl_socket *connection, struct in_addr destination, int prefix_length,
+                      struct in_addr gateway, const char *name, struct error *err)
+{
+    char memory[MESSAGE_BYTES];
+    unsigned index = index_of(connection, name);
+    struct nlmsghdr *message = start(memory, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+    struct rtmsg *route = mnl_nlmsg_put_extra_header(message, sizeof(*route));
+    route->rtm_family = AF_INET;
+    route->rtm_dst_len = (unsigned char)prefix_length;
+    route->rtm_table = RT_TABLE_MAIN;
+    route->rtm_protocol = RTPROT_STATIC;
+    route->rtm_scope = RT_SCOPE_UNIVERSE;
+    route->rtm_type = RTN_UNICAST;
+    mnl_attr_put_u32(message, RTA_DST, destination.s_addr);
+    mnl_attr_put_u32(message, RTA_GATEWAY, gateway.s_addr);
+    mnl_attr_put_u32(message, RTA_OIF, index);
+    return index == 0 || ask(connection, message) < 0
+               ? error_set(err, ERR_ENGINE, errno, "add a route through %s", name)
+               : 0;
+}

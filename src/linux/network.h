@@ -29,4 +29,8 @@ int netlink_add_address(struct mnl_socket *connection, const char *name, struct 
 int netlink_add_default_route(struct mnl_socket *connection, struct in_addr gateway,
                               struct error *err);
 
+/* Sends what goes to destination/prefix_length by way of gateway, which is reached through an interface. */
+int netlink_add_route(struct mnl_socket *connection, struct in_addr destination, int prefix_length,
+                      struct in_addr gateway, const char *name, struct error *err);
+
 #endif
