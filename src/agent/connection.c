@@ -4,6 +4,7 @@
 #include "agent/file.h"
 #include "agent/file_watch.h"
 #include "agent/hello.h"
+#include "agent/identity_answer.h"
 #include "agent/reply.h"
 #include "agent/sessions.h"
 #include "base/cleanup.h"
@@ -94,6 +95,9 @@ static void dispatch(struct connection *connection)
         break;
     case AGENT_OP_HELLO:
         hello_answer(fd);
+        break;
+    case AGENT_OP_IDENTITY:
+        identity_answer(fd, &request);
         break;
     case AGENT_OP_SESSION_START:
     case AGENT_OP_SESSION_LIST:

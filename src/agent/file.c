@@ -1,6 +1,7 @@
 #include "agent/file.h"
 
 #include "agent/file_info.h"
+#include "agent/machine.h"
 #include "agent/path.h"
 #include "agent/ports.h"
 #include "agent/reply.h"
@@ -35,6 +36,18 @@ static int file_stat(const struct request *request, int fd, const char **ret_wha
     return 0;
 }
 
+/* Flushes what is at path, which is there. */
+static int flush_path(const char *path)
+{
+    struct stat st;
+    if (!machine_is_own() || path_stat(path, true, &st) < 0 ||
+        !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))) {
+        return 0;
+    }
+    auto_close int fd = path_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    return fd < 0 ? -1 : machine_flush(fd);
+}
+
 static int file_mkdir(const struct request *request, int fd, const char **ret_what)
 {
     *ret_what = "make directory";
@@ -50,7 +63,10 @@ static int file_mkdir(const struct request *request, int fd, const char **ret_wh
           S_ISDIR(st.st_mode))) {
         return -1;
     }
-    return path_stat(path, true, &st) < 0 ? -1 : reply_mode(fd, st.st_mode);
+    if (path_stat(path, true, &st) < 0 || flush_path(path) < 0) {
+        return -1;
+    }
+    return reply_mode(fd, st.st_mode);
 }
 
 static int file_chmod(const struct request *request, int fd, const char **ret_what)
@@ -58,7 +74,7 @@ static int file_chmod(const struct request *request, int fd, const char **ret_wh
     *ret_what = "change mode";
     struct stat st;
     if (path_change_mode(request->path, (mode_t)request->mode) < 0 ||
-        path_stat(request->path, true, &st) < 0) {
+        path_stat(request->path, true, &st) < 0 || flush_path(request->path) < 0) {
         return -1;
     }
     return reply_mode(fd, st.st_mode);

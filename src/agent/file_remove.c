@@ -1,4 +1,5 @@
 #include "agent/file.h"
+#include "agent/machine.h"
 #include "agent/path.h"
 #include "agent/reply.h"
 #include "base/cleanup.h"
@@ -176,5 +177,5 @@ int file_remove(const struct request *request, int fd, const char **ret_what)
     } else {
         result = remove_directory(&removal, parent_fd, path_base(path), 0);
     }
-    return result < 0 ? -1 : reply_count(fd, removal.count);
+    return result < 0 || machine_flush(parent_fd) < 0 ? -1 : reply_count(fd, removal.count);
 }

@@ -1,5 +1,6 @@
 #include "agent/file_target.h"
 
+#include "agent/machine.h"
 #include "agent/path.h"
 #include "base/cleanup.h"
 
@@ -83,7 +84,8 @@ int file_target_commit(struct file_target *target, struct stat *ret_stat)
         fchown(target->fd, target->uid, target->gid) < 0 && errno != EPERM) {
         return -1;
     }
-    if (fchmod(target->fd, target->mode) < 0 || fstat(target->fd, ret_stat) < 0) {
+    if (fchmod(target->fd, target->mode) < 0 ||
+        (!target->keep_open && machine_flush(target->fd) < 0) || fstat(target->fd, ret_stat) < 0) {
         return -1;
     }
     if (!target->keep_open) {
@@ -93,7 +95,7 @@ int file_target_commit(struct file_target *target, struct stat *ret_stat)
         return -1;
     }
     target->temporary[0] = '\0';
-    return 0;
+    return target->keep_open ? 0 : machine_flush(target->dir_fd);
 }
 
 void file_target_close(struct file_target *target)

@@ -11,7 +11,7 @@
 struct file_target {
     int fd; /* write here */
     int dir_fd;
-    bool replaces; /* a file is there already */
+    bool replaces;  /* a file is there already */
     bool keep_open; /* for more writing after the commit; set by the caller */
     char temporary[32];
     char path[AGENT_PATH_MAX]; /* with links followed */

@@ -1,6 +1,7 @@
 #include "agent/file.h"
 #include "agent/file_info.h"
 #include "agent/file_target.h"
+#include "agent/machine.h"
 #include "agent/path.h"
 #include "base/cleanup.h"
 
@@ -139,6 +140,9 @@ int file_rename(const struct request *request, int fd, const char **ret_what)
     }
     if (renameat(parent_fd, path_base(path), target_fd, path_base(target)) < 0 &&
         (errno != EXDEV || move_by_copy(path, parent_fd, target) < 0)) {
+        return -1;
+    }
+    if (machine_flush(parent_fd) < 0 || machine_flush(target_fd) < 0) {
         return -1;
     }
     reply_done(fd);

@@ -1,5 +1,6 @@
 #include "agent/agent.h"
 #include "agent/identity.h"
+#include "agent/machine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,10 @@ static void renew_identity(const char *wanted)
 int main(void)
 {
     static struct agent agent;
+    const char *durable = getenv("ATOLL_DURABLE");
+    if (durable && strcmp(durable, "1") == 0) {
+        machine_enter();
+    }
     if (agent_init(&agent) < 0) {
         perror("atoll-agent");
         return 1;

@@ -27,7 +27,11 @@ struct request {
     const char *command;
     const char *log_path;
     const char *pid_path;
+    const char *hostname;
+    const char *address;
+    const char *resolvers;
     struct bytes_view bytes; /* data NULL: absent */
+    struct bytes_view entropy;
     int64_t mode;   /* -1 absent */
     int64_t offset; /* 0 absent */
     int64_t length; /* -1 absent */
@@ -40,10 +44,13 @@ struct request {
     int64_t rows, cols; /* 0 absent */
     int64_t detach_ms;  /* 0: never */
     int64_t grace_ms;
+    int64_t time_us; /* 0 absent */
     bool follow;
     bool restart;
     bool end_of_input;
     bool forget;
+    bool new_identity;
+    bool restored;
     bool recursive;
     bool no_follow;
     bool open_stdin;

@@ -43,6 +43,26 @@ static int check_session(const struct request *request, const char **ret_problem
     }
 }
 
+static bool holds_only(const char *text, const char *allowed)
+{
+    return !text || (*text && text[strspn(text, allowed)] == '\0');
+}
+
+static int check_identity(const struct request *request, const char **ret_problem)
+{
+    if (!holds_only(request->hostname, "abcdefghijklmnopqrstuvwxyz0123456789-")) {
+        return refuse(ret_problem, "not a host name");
+    }
+    if (!holds_only(request->address, "0123456789abcdef.:") ||
+        (request->resolvers &&
+         request->resolvers[strspn(request->resolvers, "0123456789abcdef.:,")])) {
+        return refuse(ret_problem, "not an address");
+    }
+    return request->entropy.data && request->entropy.length != AGENT_ENTROPY_BYTES
+               ? refuse(ret_problem, "not the length of the entropy")
+               : 0;
+}
+
 int request_check(const struct request *request, const char **ret_problem)
 {
     switch (request->operation) {
@@ -51,6 +71,8 @@ int request_check(const struct request *request, const char **ret_problem)
     case AGENT_OP_SESSION_LIST:
     case AGENT_OP_PORTS:
         return 0;
+    case AGENT_OP_IDENTITY:
+        return check_identity(request, ret_problem);
     case AGENT_OP_EXEC:
         return check_command(request, ret_problem);
     case AGENT_OP_SESSION_START:

@@ -5,7 +5,16 @@
 #include <errno.h>
 #include <string.h>
 
-enum { SIGNAL_MAX = 64, FIELD_TEXT_MAX = FRAME_PAYLOAD_MAX };
+enum {
+    SIGNAL_MAX = 64,
+    FIELD_TEXT_MAX = FRAME_PAYLOAD_MAX,
+    HOSTNAME_MAX = 63,
+    ADDRESS_MAX = 45,
+    RESOLVERS_MAX = 512,
+};
+
+/* 2020: no clock of a host that is set at all says less. */
+#define TIME_US_MIN (INT64_C(1577836800) * 1000000)
 
 struct taking {
     struct request *request;
@@ -63,6 +72,7 @@ static const struct number_rule number_rules[] = {
     {AGENT_COLS, 1, AGENT_WINDOW_MAX, MEMBER(cols)},
     {AGENT_DETACH_MS, 0, INT32_MAX, MEMBER(detach_ms)},
     {AGENT_GRACE_MS, 0, INT32_MAX, MEMBER(grace_ms)},
+    {AGENT_TIME_US, TIME_US_MIN, INT64_MAX, MEMBER(time_us)},
 };
 
 static const struct text_rule path_rules[] = {
@@ -79,13 +89,17 @@ static const struct text_rule text_rules[] = {
     {AGENT_NAME, AGENT_NAME_SIZE - 1, MEMBER(name)},
     {AGENT_LABEL, AGENT_PATH_MAX - 1, MEMBER(label)},
     {AGENT_COMMAND, AGENT_PATH_MAX - 1, MEMBER(command)},
+    {AGENT_HOSTNAME, HOSTNAME_MAX, MEMBER(hostname)},
+    {AGENT_ADDRESS, ADDRESS_MAX, MEMBER(address)},
+    {AGENT_RESOLVERS, RESOLVERS_MAX, MEMBER(resolvers)},
 };
 
 static const struct flag_rule flag_rules[] = {
     {AGENT_RECURSIVE, MEMBER(recursive)},   {AGENT_NO_FOLLOW, MEMBER(no_follow)},
     {AGENT_OPEN_STDIN, MEMBER(open_stdin)}, {AGENT_FOLLOW, MEMBER(follow)},
     {AGENT_RESTART, MEMBER(restart)},       {AGENT_END_OF_INPUT, MEMBER(end_of_input)},
-    {AGENT_FORGET, MEMBER(forget)},
+    {AGENT_FORGET, MEMBER(forget)},         {AGENT_NEW_IDENTITY, MEMBER(new_identity)},
+    {AGENT_RESTORED, MEMBER(restored)},
 };
 
 #define RULE_COUNT(rules) (sizeof(rules) / sizeof((rules)[0]))
@@ -171,7 +185,7 @@ static int take_by_rule(struct taking *taking, const struct field *field)
 static int take_operation(struct taking *taking, const struct field *field)
 {
     int64_t value;
-    int errnum = take_int(taking, field, AGENT_OP_HELLO, AGENT_OP_PORTS, &value);
+    int errnum = take_int(taking, field, AGENT_OP_HELLO, AGENT_OP_IDENTITY, &value);
     if (errnum == 0) {
         taking->request->operation = (enum agent_operation)value;
     }
@@ -184,6 +198,8 @@ int request_take_field(struct request *request, const struct field *field, const
     int errnum = 0;
     if (field->tag == AGENT_BYTES) {
         request->bytes = field->value;
+    } else if (field->tag == AGENT_ENTROPY) {
+        request->entropy = field->value;
     } else if (field->tag == AGENT_OPERATION) {
         errnum = take_operation(&taking, field);
     } else {

@@ -37,6 +37,24 @@ static void check_session(const struct request *request)
            (request->kind > 0 && request->command && strlen(request->command) < AGENT_PATH_MAX));
 }
 
+/* Everything that is put into files and given to the kernel. */
+static void check_identity(const struct request *request)
+{
+    static const char address[] = "0123456789abcdef.:,";
+    const char *hostname = request->hostname;
+    if (request->operation != AGENT_OP_IDENTITY) {
+        return;
+    }
+    assert(!hostname ||
+           (*hostname && strlen(hostname) < 64 &&
+            strspn(hostname, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(hostname)));
+    assert(!request->address || strspn(request->address, address) == strlen(request->address));
+    assert(!request->resolvers ||
+           strspn(request->resolvers, address) == strlen(request->resolvers));
+    assert(!request->entropy.data || request->entropy.length == AGENT_ENTROPY_BYTES);
+    assert(request->time_us == 0 || request->time_us >= INT64_C(1577836800000000));
+}
+
 static size_t check_texts(char **texts)
 {
     size_t count = 0;
@@ -63,6 +81,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         check_path(request.cwd);
         assert(request.mode >= -1 && request.mode <= 07777 && request.depth >= 1);
         check_session(&request);
+        check_identity(&request);
         if (request.operation == AGENT_OP_EXEC || request.operation == AGENT_OP_SESSION_START) {
             assert(check_texts(request.arguments) > 0);
             assert(check_texts(request.environment) == request.environment_count);

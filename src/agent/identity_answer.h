@@ -1,0 +1,10 @@
+/* The operation that tells a sandbox who it is from now on. */
+#ifndef ATOLL_AGENT_IDENTITY_ANSWER_H
+#define ATOLL_AGENT_IDENTITY_ANSWER_H
+
+#include "agent/request.h"
+
+/* Carries an IDENTITY request out, answers on fd and closes it. */
+void identity_answer(int fd, const struct request *request);
+
+#endif
