@@ -38,6 +38,20 @@ static int take_state(const struct request *request, struct sandbox_filter *filt
     return error_set_field(err, ERR_VALIDATION, "state", "there is no state '%.32s'", state);
 }
 
+static int take_engine(const struct request *request, struct sandbox_filter *filter,
+                       struct error *err)
+{
+    const char *engine = request_query(request, "engine");
+    if (!engine || !*engine) {
+        return 0;
+    }
+    filter->engine = engine;
+    return strcmp(engine, "container") == 0 || strcmp(engine, "vm") == 0
+               ? 0
+               : error_set_field(err, ERR_VALIDATION, "engine",
+                                 "engine must be \"container\" or \"vm\"");
+}
+
 struct tag_taking {
     json_t *pairs; /* of tags[key]=value */
     json_t *words; /* of tags=a,b */
@@ -128,8 +142,8 @@ void sandbox_list_handle(struct request *request)
         .external_project_id = text_filter(request, "external_project_id"),
     };
     json_t *list = NULL;
-    if (take_state(request, &filter, &err) || take_page(request, &filter, &err) ||
-        take_tags(request, &filter, &err) ||
+    if (take_state(request, &filter, &err) || take_engine(request, &filter, &err) ||
+        take_page(request, &filter, &err) || take_tags(request, &filter, &err) ||
         sandbox_list(api_of(request)->sandboxes, request_principal(request), &filter, &list,
                      &err)) {
         respond_error(request, &err);

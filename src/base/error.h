@@ -124,7 +124,9 @@
     X(ERR_SNAPSHOT_NOT_READY, "SNAPSHOT_NOT_READY", 409, 1,                                       \
       "Wait until GET /snapshots/{id} says ready, then retry.")                                   \
     X(ERR_SNAPSHOT_LIMIT, "SNAPSHOT_LIMIT_EXCEEDED", 409, 0,                                      \
-      "Delete a snapshot, or raise max_snapshots (ATOLL_MAX_SNAPSHOTS).")
+      "Delete a snapshot, or raise max_snapshots (ATOLL_MAX_SNAPSHOTS).")                         \
+    X(ERR_ENGINE_UNAVAILABLE, "ENGINE_UNAVAILABLE", 409, 0,                                       \
+      "See GET /api/v1/engines for what this host has; leave engine out for its default.")
 
 enum error_code {
     ERR_NONE = 0,

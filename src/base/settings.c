@@ -49,6 +49,24 @@ static int64_t *int_value(struct settings *settings, const struct int_setting *s
     return (int64_t *)(void *)((char *)settings + setting->offset);
 }
 
+/* Settings that take one of a few words. */
+static int check_choice(const char *key, const char *value, const char *source, struct error *err)
+{
+    static const struct {
+        const char *key, *words[3];
+    } choices[] = {{"engine", {"auto", "container", "vm"}}, {"vm_accel", {"auto", "kvm", "tcg"}}};
+    for (size_t i = 0; i < COUNT(choices); i++) {
+        const char *const *words = choices[i].words;
+        if (strcmp(choices[i].key, key) == 0 && strcmp(words[0], value) != 0 &&
+            strcmp(words[1], value) != 0 && strcmp(words[2], value) != 0) {
+            return error_set_field(err, ERR_VALIDATION, key,
+                                   "%s: %s must be %s, %s or %s, not '%.64s'", source, key,
+                                   words[0], words[1], words[2], value);
+        }
+    }
+    return 0;
+}
+
 /* source: where the value came from, for the message. Returns 0, or -1 with err. */
 static int assign(struct settings *settings, const char *key, const char *value, const char *source,
                   struct error *err)
@@ -58,6 +76,9 @@ static int assign(struct settings *settings, const char *key, const char *value,
             if (strlen(value) >= TEXT_VALUE_SIZE) {
                 return error_set_field(err, ERR_VALIDATION, key, "%s: %s is longer than %d bytes",
                                        source, key, TEXT_VALUE_SIZE - 1);
+            }
+            if (check_choice(key, value, source, err) < 0) {
+                return -1;
             }
             memcpy(text_value(settings, &text_settings[i]), value, strlen(value) + 1);
             return 0;

@@ -1,6 +1,5 @@
 #include "sandbox/internal.h"
 
-#include "agentclient/agentclient.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -70,6 +69,7 @@ void change_end(struct sandboxes *sandboxes, struct sandbox *sandbox)
     if (sandbox->ended[0]) {
         ended_busy(sandboxes, sandbox, sandbox->ended);
         sandbox->ended[0] = '\0';
+        sandbox->ended_console[0] = '\0';
     }
     bool gone = sandbox->state == SANDBOX_DESTROYED;
     bool unresolved = sandbox->unresolved;
@@ -177,9 +177,10 @@ int change_commit(struct sandboxes *sandboxes, struct sandbox *sandbox, struct s
     sandbox_state_check(next, state);
     char stamp[CLOCK_ISO8601_SIZE];
     json_t *data =
-        json_pack("{s:s, s:s, s:s, s:s*, s:o*}", "state", next->state, "previous_state",
+        json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:s*}", "state", next->state, "previous_state",
                   sandbox_state_name(from), "timestamp", clock_iso8601(now_ms, stamp), "source",
-                  source, "message", state == SANDBOX_ERROR ? json_string(next->last_error) : NULL);
+                  source, "message", state == SANDBOX_ERROR ? next->last_error : NULL, "console",
+                  state == SANDBOX_ERROR && next->last_console[0] ? next->last_console : NULL);
     if (write_next(sandboxes, sandbox, next, "state_changed", data, err) < 0) {
         return error_prefix(err, "sandbox %s to %s", sandbox->record.id, sandbox_state_name(state));
     }
@@ -214,112 +215,4 @@ int change_commit_quietly(struct sandboxes *sandboxes, struct sandbox *sandbox,
     }
     view_publish(sandboxes, sandbox);
     return 0;
-}
-
-/* Runs call without the mutex; a lost connection leaves the outcome to reconcile. */
-#define WITHOUT_MUTEX(sandbox, call, err)                                                          \
-    __extension__({                                                                                \
-        pthread_mutex_unlock(&(sandbox)->mutex);                                                   \
-        int outcome = (call);                                                                      \
-        pthread_mutex_lock(&(sandbox)->mutex);                                                     \
-        if (outcome < 0 && (err)->code == ERR_HOST_UNAVAILABLE) {                                  \
-            (sandbox)->unresolved = true;                                                          \
-        }                                                                                          \
-        outcome;                                                                                   \
-    })
-
-int change_host_destroy(struct sandboxes *sandboxes, struct sandbox *sandbox, bool keep_disk,
-                        struct error *err)
-{
-    return WITHOUT_MUTEX(sandbox, host_destroy(sandboxes->host, sandbox->record.id, keep_disk, err),
-                         err);
-}
-
-int change_host_freeze(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err)
-{
-    enum host_state state;
-    return WITHOUT_MUTEX(sandbox, host_freeze(sandboxes->host, sandbox->record.id, &state, err),
-                         err);
-}
-
-int change_host_thaw(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err)
-{
-    return WITHOUT_MUTEX(sandbox, host_thaw(sandboxes->host, sandbox->record.id, err), err);
-}
-
-int change_host_snapshot(struct sandboxes *sandboxes, struct sandbox *sandbox,
-                         const char *snapshot_id, struct host_snapshot *ret_snapshot,
-                         struct error *err)
-{
-    const struct sandbox_record *record = &sandbox->record; /* changed by the busy thread only */
-    return WITHOUT_MUTEX(sandbox,
-                         host_snapshot(sandboxes->host, record->id, snapshot_id, record->image_id,
-                                       ret_snapshot, err),
-                         err);
-}
-
-static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *next,
-                         struct disk_source disk, struct error *err)
-{
-    struct host_create request = {
-        .id = next->id,
-        .engine = next->engine,
-        .template_image = next->image_id,
-        .hostname = next->slug,
-        .cpu_count = next->cpu_count,
-        .memory_bytes = next->memory_mb * 1024 * 1024,
-        .disk_bytes = next->disk_mb * 1024 * 1024,
-        .process_limit = next->process_limit,
-        .network = (enum host_network)next->network,
-        .keep_disk = disk.keep,
-        .snapshot = disk.snapshot_id,
-        .snapshot_digest = disk.digest,
-    };
-    struct host_created created;
-    if (host_create(sandboxes->host, &request, &created, err) < 0) {
-        return -1;
-    }
-    FAULT_POINT("daemon.start.created");
-    int64_t began_us = clock_monotonic_us();
-    if (agent_hello(created.agent_socket, AGENT_READY_MS, err) < 0) {
-        error_prefix(err, "sandbox %s: its agent", next->id);
-        struct error undo = {0};
-        if (host_destroy(sandboxes->host, next->id, disk.keep, &undo) < 0) {
-            log_warn("sandbox.undo_failed", "id=%s error=%s", next->id, undo.message);
-            err->code = ERR_HOST_UNAVAILABLE; /* so that reconcile tries again */
-        }
-        return -1;
-    }
-    snprintf(next->agent_socket, sizeof(next->agent_socket), "%s", created.agent_socket);
-    snprintf(next->boot_path, sizeof(next->boot_path), "%s",
-             disk.keep ? "cold" : created.boot_path);
-    next->boot_us = created.boot_us;
-    next->envd_ready_us = created.boot_us + clock_monotonic_us() - began_us;
-    next->processes = 1;
-    return 0;
-}
-
-static void set_isolation(struct sandboxes *sandboxes, struct sandbox_record *next)
-{
-    pthread_mutex_lock(&sandboxes->host_mutex);
-    const struct host_info *info = &sandboxes->host_info;
-    for (size_t i = 0; i < info->engine_count; i++) {
-        if (strcmp(info->engines[i].name, next->engine) == 0) {
-            snprintf(next->isolation, sizeof(next->isolation), "%s", info->engines[i].isolation);
-        }
-    }
-    pthread_mutex_unlock(&sandboxes->host_mutex);
-}
-
-int change_host_create(struct sandboxes *sandboxes, struct sandbox *sandbox,
-                       struct sandbox_record *next, struct disk_source disk, struct error *err)
-{
-    snprintf(next->engine, sizeof(next->engine), "container");
-    set_isolation(sandboxes, next);
-    int result = WITHOUT_MUTEX(sandbox, start_on_host(sandboxes, next, disk, err), err);
-    if (result == 0) {
-        start_run(sandboxes, sandbox);
-        next->start_pending = start_pending_of(next, !disk.keep);
-    }
-    return result;
 }

@@ -61,9 +61,23 @@ static int place(struct sandboxes *sandboxes, const struct principal *principal,
     return 0;
 }
 
+/* Saved processes include those services: what is asked for comes to them. */
+static json_t *services_beside(json_t *saved, json_t *asked)
+{
+    json_t *all = json_copy(saved);
+    json_object_update(all, asked);
+    json_decref(asked);
+    return all;
+}
+
 /* An app and services that the request does not name go on as they were in the sandbox that the files are of. */
 static void describe_origin(const struct sandbox_origin *origin, struct sandbox_record *record)
 {
+    bool asked = record->app || record->services;
+    if (origin->memory && record->services) {
+        record->services =
+            services_beside(json_object_get(origin->definition, "services"), record->services);
+    }
     /* a snapshot for one fork is gone by then */
     snprintf(record->snapshot_id, sizeof(record->snapshot_id), "%s",
              origin->temporary ? "" : origin->snapshot_id);
@@ -73,6 +87,9 @@ static void describe_origin(const struct sandbox_origin *origin, struct sandbox_
     if (!record->app) {
         record->app = json_ref_of(origin->definition, "app");
     }
+    /* for processes that are resumed: what had not been started when they were saved */
+    record->start_pending =
+        asked ? 2 : json_integer_value(json_object_get(origin->definition, "start_pending"));
 }
 
 static void describe(const struct principal *principal, const struct sandbox_spec *spec,
@@ -130,13 +147,15 @@ static int insert(struct sandboxes *sandboxes, const struct sandbox_record *reco
 
 /* Writes the record and registers the sandbox, busy, its mutex held. NULL with err. */
 static struct sandbox *record_new(struct sandboxes *sandboxes, const struct principal *principal,
-                                  const struct sandbox_spec *spec, struct error *err)
+                                  const struct sandbox_spec *spec, const char *engine,
+                                  struct error *err)
 {
     struct sandbox_record record = {0};
     if (place(sandboxes, principal, spec->request, &record, err) < 0) {
         return NULL;
     }
     describe(principal, spec, &record);
+    snprintf(record.engine, sizeof(record.engine), "%s", engine);
     snprintf(record.state, sizeof(record.state), "%s", sandbox_state_name(SANDBOX_PROVISIONING));
     sandbox_state_check(&record, SANDBOX_PROVISIONING);
     struct sandbox *sandbox = sandbox_new(&record, SANDBOX_PROVISIONING);
@@ -164,7 +183,9 @@ static int start_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
     struct sandbox_record next = sandbox->record;
     struct disk_source disk = {0};
     if (origin) {
-        disk = (struct disk_source){.snapshot_id = origin->snapshot_id, .digest = origin->digest};
+        disk = (struct disk_source){.snapshot_id = origin->snapshot_id,
+                                    .digest = origin->digest,
+                                    .files_only = !origin->memory};
     }
     if (change_host_create(sandboxes, sandbox, &next, disk, err) < 0) {
         return -1;
@@ -209,11 +230,13 @@ static void record_failure(struct sandboxes *sandboxes, struct sandbox *sandbox,
 int sandbox_create(struct sandboxes *sandboxes, const struct principal *principal,
                    const struct sandbox_spec *spec, json_t **ret_json, struct error *err)
 {
+    char engine[sizeof(spec->engine)];
     if (origin_check(spec, err) < 0 || change_need_host(sandboxes, err) < 0 ||
+        sandboxes_choose_engine(sandboxes, spec->engine, engine, err) < 0 ||
         registry_reserve(sandboxes, principal->tenant_id, err) < 0) {
         return -1;
     }
-    struct sandbox *sandbox = record_new(sandboxes, principal, spec, err);
+    struct sandbox *sandbox = record_new(sandboxes, principal, spec, engine, err);
     if (!sandbox) {
         registry_release(sandboxes, principal->tenant_id);
         return -1;

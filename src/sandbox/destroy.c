@@ -22,6 +22,7 @@ int destroy_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const cha
     FAULT_POINT("daemon.destroy.destroyed");
     next = sandbox->record;
     next.processes = 0;
+    next.memory_saved = 0;
     next.files = 0;
     next.agent_socket[0] = '\0';
     if (change_commit(sandboxes, sandbox, &next, SANDBOX_DESTROYED, source, err) < 0) {
@@ -39,7 +40,9 @@ int fail_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *
     struct sandbox_record next = sandbox->record;
     snprintf(next.last_error, sizeof(next.last_error), "%s",
              reason[0] ? reason : "it ended for an unknown reason");
+    snprintf(next.last_console, sizeof(next.last_console), "%s", sandbox->ended_console);
     next.processes = 0;
+    next.memory_saved = 0;
     next.files = files;
     next.agent_socket[0] = '\0';
     return change_commit(sandboxes, sandbox, &next, SANDBOX_ERROR, "failure", err);

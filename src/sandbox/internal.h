@@ -49,6 +49,8 @@ struct sandbox {
     bool unresolved; /* a change lost atoll-host in the middle: reconcile decides */
     bool counted;    /* in tenant->living: it has, or may have, something on the host */
     char ended[200]; /* why it ended by itself during a change; "" otherwise */
+    char ended_console[2048]; /* what its machine said last then */
+    bool resumed; /* the latest start brought saved processes back */
     int64_t uses;    /* operations in flight */
     uint64_t run;    /* another for each start of its processes */
     int64_t run_since_ms; /* as in struct sandbox_view */
@@ -202,7 +204,14 @@ bool sandbox_state_may_follow(enum sandbox_state from, enum sandbox_state to);
 /* Asserts what must hold for a record in that state. */
 void sandbox_state_check(const struct sandbox_record *record, enum sandbox_state state);
 
-/* --- change.c --- */
+/* --- engines.c --- */
+
+/* Do snapshots and pauses with that engine keep processes, on this host? */
+bool engine_saves_memory(struct sandboxes *sandboxes, const char *engine);
+/* Fills isolation from the record's engine. */
+void engine_describe(struct sandboxes *sandboxes, struct sandbox_record *record);
+
+/* --- change.c, change_host.c --- */
 
 /* Finds the tenant's sandbox and becomes the one that changes it. On success *ret_sandbox is
  * referenced, busy and its mutex is held. ERR_NOT_FOUND, ERR_CONFLICT. */
@@ -238,7 +247,8 @@ int change_commit_quietly(struct sandboxes *sandboxes, struct sandbox *sandbox,
 /* Calls of the busy thread to atoll-host: each gives up the mutex meanwhile. */
 int change_host_destroy(struct sandboxes *sandboxes, struct sandbox *sandbox, bool keep_disk,
                         struct error *err);
-int change_host_freeze(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err);
+int change_host_freeze(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                       enum host_state *ret_state, struct error *err);
 int change_host_thaw(struct sandboxes *sandboxes, struct sandbox *sandbox, struct error *err);
 int change_host_snapshot(struct sandboxes *sandboxes, struct sandbox *sandbox,
                          const char *snapshot_id, struct host_snapshot *ret_snapshot,
@@ -249,9 +259,11 @@ int change_host_snapshot(struct sandboxes *sandboxes, struct sandbox *sandbox,
 struct disk_source {
     bool keep;
     const char *snapshot_id, *digest; /* NULL: none */
+    bool files_only;                  /* the snapshot's processes are left alone */
 };
 
-/* Starts it and waits until its agent answers; fills next's agent_socket and boot fields. On -1 with
+/* Starts it and waits until its agent answers; fills next's agent_socket, boot fields and, for new processes,
+ * start_pending; sandbox->resumed says whether they are new. On -1 with
  * another code than ERR_HOST_UNAVAILABLE nothing of the attempt is left on the host (but the disk, when it
  * is kept). */
 int change_host_create(struct sandboxes *sandboxes, struct sandbox *sandbox,
@@ -259,6 +271,8 @@ int change_host_create(struct sandboxes *sandboxes, struct sandbox *sandbox,
 
 /* --- what timers and reconcile share with the API calls; mutex held, sandbox busy --- */
 
+/* What the record of a paused one says of its processes: in memory (frozen), on disk (suspended), or gone. */
+void paused_as(struct sandbox_record *next, enum host_state state);
 int pause_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *source,
                struct error *err);
 int destroy_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *source,

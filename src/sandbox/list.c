@@ -79,6 +79,7 @@ static bool matches_tags(json_t *wanted, json_t *tags)
 static bool matches(const struct sandbox_filter *filter, const struct sandbox_record *record)
 {
     return matches_text(filter->template_id, record->template_id) &&
+           matches_text(filter->engine, record->engine) &&
            matches_text(filter->workspace_id, record->workspace_id) &&
            matches_text(filter->project_id, record->project_id) &&
            matches_external(filter->external_workspace_id, record, "external_workspace_id") &&

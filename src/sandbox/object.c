@@ -96,7 +96,7 @@ static void put_shape(json_t *object, const struct sandbox_record *record)
     put_text(object, "engine", record->engine);
     put_text(object, "isolation", record->isolation);
     /* what accelerates a virtual machine; a container runs natively */
-    put(object, "accel", json_null());
+    put_text(object, "accel", strcmp(record->accel, "none") == 0 ? "" : record->accel);
 }
 
 static void put_boot(json_t *object, const struct sandbox_record *record)
@@ -119,6 +119,14 @@ json_t *metadata_without_own(json_t *metadata)
     return copy;
 }
 
+/* The reason, and what the machine said last. */
+static json_t *last_error_of(const struct sandbox_record *record)
+{
+    return record->last_console[0] ? json_sprintf("%s\nlast console lines:\n%s", record->last_error,
+                                                  record->last_console)
+                                   : json_string_nocheck(record->last_error);
+}
+
 /* The caller's metadata and what atoll adds to it; the caller's own is shared, never changed. */
 static json_t *metadata_of(const struct sandbox_record *record)
 {
@@ -127,7 +135,7 @@ static json_t *metadata_of(const struct sandbox_record *record)
     }
     json_t *metadata = record->metadata ? json_copy(record->metadata) : json_object();
     if (record->last_error[0]) {
-        put_text(metadata, "last_error", record->last_error);
+        put(metadata, "last_error", last_error_of(record));
     }
     if (record->last_pause_ms) {
         json_t *pause = json_object();
@@ -176,6 +184,9 @@ json_t *sandbox_object(struct sandboxes *sandboxes, const struct sandbox_record 
     put_names(object, record);
     put_text(object, "state", record->state);
     put(object, "ready", json_boolean(sandbox && sandbox_state_runs(sandbox->state)));
+    bool paused = strcmp(record->state, sandbox_state_name(SANDBOX_PAUSED)) == 0;
+    put(object, "paused_with_memory",
+        paused ? json_boolean(record->processes || record->memory_saved) : json_null());
     put_shape(object, record);
     put_maybe(object, "timeout_remaining_ms", sandbox ? sandbox_timeout_remaining_ms(sandbox) : -1);
     put_boot(object, record);

@@ -20,17 +20,18 @@ static const char *const places[] = {"workspace_id", "workspace_slug", "workspac
 json_t *origin_definition(const struct sandbox_record *record)
 {
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:I, s:I, s:s, s:s, s:O*, s:O*,"
-        " s:O*, s:O*, s:O*}",
-        "template_id", record->template_id, "image_id", record->image_id, "workdir",
-        record->workdir, "size", record->size, "cpu_count", (json_int_t)record->cpu_count,
-        "memory_mb", (json_int_t)record->memory_mb, "disk_mb", (json_int_t)record->disk_mb,
-        "process_limit", (json_int_t)record->process_limit, "network",
+        "{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:s, s:s,"
+        " s:O*, s:O*, s:O*, s:O*, s:O*}",
+        "engine", record->engine, "template_id", record->template_id, "image_id", record->image_id,
+        "workdir", record->workdir, "size", record->size, "cpu_count",
+        (json_int_t)record->cpu_count, "memory_mb", (json_int_t)record->memory_mb, "disk_mb",
+        (json_int_t)record->disk_mb, "process_limit", (json_int_t)record->process_limit, "network",
         record->network == HOST_NETWORK_NONE ? "none" : "egress", "persistent",
-        (int)record->persistent, "auto_resume", (int)record->auto_resume, "timeout_sec",
-        (json_int_t)record->timeout_sec, "idle_timeout_sec", (json_int_t)record->idle_timeout_sec,
-        "workspace_id", record->workspace_id, "project_id", record->project_id, "env", record->env,
-        "metadata", record->metadata, "external", record->external, "app", record->app, "services",
+        (int)record->persistent, "auto_resume", (int)record->auto_resume, "start_pending",
+        (json_int_t)record->start_pending, "timeout_sec", (json_int_t)record->timeout_sec,
+        "idle_timeout_sec", (json_int_t)record->idle_timeout_sec, "workspace_id",
+        record->workspace_id, "project_id", record->project_id, "env", record->env, "metadata",
+        record->metadata, "external", record->external, "app", record->app, "services",
         record->services);
 }
 
@@ -84,6 +85,11 @@ static void inherit_all(json_t *request, json_t *definition)
         inherit(request, definition, "template_id");
     }
     inherit_shape(request, definition);
+    const char *engine = json_string_value(json_object_get(request, "engine"));
+    if (engine && strcmp(engine, "auto") == 0) {
+        json_object_del(request, "engine");
+    }
+    inherit(request, definition, "engine");
     if (!says_any(request, places, COUNT(places))) {
         inherit(request, definition, "workspace_id");
         inherit(request, definition, "project_id");
@@ -110,31 +116,83 @@ static int complete(struct sandbox_origin *origin, json_t *definition, json_t *r
     return 0;
 }
 
+/* The disk is as large as it was, and a machine's memory and processors are what they were. */
+static int check_shape(const struct sandbox_spec *spec, json_t *definition, struct error *err)
+{
+    const struct {
+        const char *member;
+        int64_t amount;
+        bool fixed;
+        const char *unit;
+    } shape[] = {{"disk_mb", spec->disk_mb, true, "MiB of disk"},
+                 {"memory_mb", spec->memory_mb, spec->origin->memory, "MiB of memory"},
+                 {"cpu_count", spec->cpu_count, spec->origin->memory, "processors"}};
+    for (size_t i = 0; i < COUNT(shape); i++) {
+        const char *member = shape[i].member;
+        json_int_t saved = json_integer_value(json_object_get(definition, member));
+        if (!shape[i].fixed || shape[i].amount == saved) {
+            continue;
+        }
+        bool other_name = i == 0 && !says(spec->request, member);
+        const char *field = says(spec->request, member)                         ? member
+                            : other_name && says(spec->request, "disk_size_mb") ? "disk_size_mb"
+                                                                                : "size";
+        return error_set_field(
+            err, ERR_VALIDATION, field,
+            "the snapshot has %lld %s: leave %s out, or give a shape with that%s", (long long)saved,
+            shape[i].unit, field, i ? ", or memory false for its files only" : "");
+    }
+    return 0;
+}
+
+static int check_memory(const struct sandbox_spec *spec, struct error *err)
+{
+    if (!spec->origin) {
+        return says(spec->request, "memory")
+                   ? error_set_field(err, ERR_VALIDATION, "memory",
+                                     "memory says what to take of a snapshot; there is none")
+                   : 0;
+    }
+    if (json_is_true(json_object_get(spec->request, "memory")) && !spec->origin->memory) {
+        return error_set_field(err, ERR_VALIDATION, "memory",
+                               "the snapshot has files only: leave memory out");
+    }
+    return 0;
+}
+
+/* As it was in the definition. */
+static int check_same(json_t *definition, const char *member, const char *value, const char *field,
+                      struct error *err)
+{
+    const char *saved = json_string_value(json_object_get(definition, member));
+    return saved && strcmp(saved, value) == 0
+               ? 0
+               : error_set_field(
+                     err, ERR_VALIDATION, field,
+                     "the snapshot is of %s '%.64s': leave %s out, or use one with that",
+                     strcmp(member, "image_id") == 0 ? "image" : member, saved ? saved : "", field);
+}
+
 int origin_check(const struct sandbox_spec *spec, struct error *err)
 {
+    if (check_memory(spec, err) < 0) {
+        return -1;
+    }
     if (!spec->origin) {
         return 0;
     }
     json_t *definition = spec->origin->definition;
-    json_int_t disk_mb = json_integer_value(json_object_get(definition, "disk_mb"));
-    const char *image_id = json_string_value(json_object_get(definition, "image_id"));
-    if (spec->disk_mb != disk_mb) {
-        const char *field = says(spec->request, "disk_mb")        ? "disk_mb"
-                            : says(spec->request, "disk_size_mb") ? "disk_size_mb"
-                                                                  : "size";
-        return error_set_field(err, ERR_VALIDATION, field,
-                               "the snapshot's disk has %lld MiB: leave %s out, or give a shape "
-                               "with that disk",
-                               (long long)disk_mb, field);
-    }
-    if (!image_id || strcmp(spec->template_definition->image_id, image_id) != 0) {
-        return error_set_field(
-            err, ERR_VALIDATION, "template_id",
-            "the snapshot is of image '%.64s': leave template_id out, or use one "
-            "with that image",
-            image_id ? image_id : "");
-    }
-    return 0;
+    return check_shape(spec, definition, err) < 0 ||
+                   check_same(definition, "engine", spec->engine, "engine", err) < 0 ||
+                   check_same(definition, "image_id", spec->template_definition->image_id,
+                              "template_id", err) < 0
+               ? -1
+               : 0;
+}
+
+static bool wants_memory(json_t *request)
+{
+    return !json_is_false(json_object_get(request, "memory"));
 }
 
 int sandbox_origin_open(struct sandboxes *sandboxes, const struct principal *principal,
@@ -150,6 +208,7 @@ int sandbox_origin_open(struct sandboxes *sandboxes, const struct principal *pri
         memcpy(origin->snapshot_id, snapshot.id, sizeof(origin->snapshot_id));
         memcpy(origin->digest, snapshot.digest, sizeof(origin->digest));
         origin->retention_sec = snapshot.retention_sec;
+        origin->memory = snapshot.memory_bytes > 0 && wants_memory(request);
         result = complete(origin, snapshot.definition, request, err);
     }
     if (result < 0) {
@@ -177,8 +236,11 @@ static int take_temporary(struct sandboxes *sandboxes, struct sandbox *sandbox, 
                           struct sandbox_origin *origin, struct error *err)
 {
     struct host_snapshot taken;
+    const struct sandbox_record *record = &sandbox->record;
+    origin->memory = wants_memory(request) && (record->processes || record->memory_saved) &&
+                     engine_saves_memory(sandboxes, record->engine);
     if (snapshot_may_take(sandbox, err) < 0 ||
-        complete(origin, origin_definition(&sandbox->record), request, err) < 0 ||
+        complete(origin, origin_definition(record), request, err) < 0 ||
         check_request(sandboxes, origin, err) < 0) {
         return -1;
     }
@@ -190,6 +252,7 @@ static int take_temporary(struct sandboxes *sandboxes, struct sandbox *sandbox, 
     }
     FAULT_POINT("daemon.fork.taken");
     origin->temporary = true;
+    origin->memory = origin->memory && taken.memory_bytes > 0;
     memcpy(origin->digest, taken.digest, sizeof(origin->digest));
     return 0;
 }

@@ -16,6 +16,15 @@ static void undo_pausing(struct sandboxes *sandboxes, struct sandbox *sandbox)
     }
 }
 
+void paused_as(struct sandbox_record *next, enum host_state state)
+{
+    next->processes = state == HOST_STATE_FROZEN;
+    next->memory_saved = state == HOST_STATE_SUSPENDED;
+    if (!next->processes) {
+        next->agent_socket[0] = '\0';
+    }
+}
+
 int pause_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *source,
                struct error *err)
 {
@@ -25,7 +34,8 @@ int pause_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char 
         return -1;
     }
     FAULT_POINT("daemon.pause.recorded");
-    if (change_host_freeze(sandboxes, sandbox, err) < 0) {
+    enum host_state state;
+    if (change_host_freeze(sandboxes, sandbox, &state, err) < 0) {
         if (!sandbox->unresolved) {
             undo_pausing(sandboxes, sandbox);
         }
@@ -33,6 +43,7 @@ int pause_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char 
     }
     FAULT_POINT("daemon.pause.frozen");
     next = sandbox->record;
+    paused_as(&next, state);
     if (change_commit(sandboxes, sandbox, &next, SANDBOX_PAUSED, source, err) < 0) {
         sandbox->unresolved = true;
         return -1;

@@ -1,17 +1,17 @@
 /*
  * After a crash of atolld or atoll-host, store and host may disagree. For each sandbox the table is:
  *
- *   store          host: running       frozen         stopped (files)      nothing
+ *   store          host: running       frozen     suspended      stopped (files)      nothing
  *   provisioning   undo: destroy, error (in every case)
- *   running        adopt               thaw           paused (persistent)  error
- *                                                     or error
- *   snapshotting   running             thaw           as running         error
- *   pausing        running             paused         paused               error
- *   paused         freeze              -              paused, cold         error
- *   resuming       running             paused         paused, cold         error
+ *   running        adopt               thaw       paused         paused (persistent)  error
+ *                                                                or error
+ *   snapshotting   running             thaw       as running     as running           error
+ *   pausing        running             paused     paused         paused               error
+ *   paused         freeze              -          -              paused, cold         error
+ *   resuming       running             paused     paused         paused, cold         error
  *   destroying     finish: destroy (in every case)
- *   error          end it, keep files  likewise       -                    -
- *   destroyed      destroy             destroy        destroy              -
+ *   error          end it, keep files  likewise   likewise       -                    -
+ *   destroyed      destroy             destroy    destroy        destroy              -
  */
 #include "sandbox/snapshot_internal.h"
 
@@ -62,8 +62,9 @@ static bool is_settled(const struct sandbox *sandbox, const struct host_sandbox 
         return entry_is(entry, HOST_STATE_RUNNING) &&
                strcmp(entry->agent_socket, record->agent_socket) == 0;
     case SANDBOX_PAUSED:
-        return record->processes ? entry_is(entry, HOST_STATE_FROZEN)
-                                 : entry_is(entry, HOST_STATE_STOPPED);
+        return entry_is(entry, record->processes      ? HOST_STATE_FROZEN
+                               : record->memory_saved ? HOST_STATE_SUSPENDED
+                                                      : HOST_STATE_STOPPED);
     case SANDBOX_ERROR:
         return !entry || (record->files && entry->state == HOST_STATE_STOPPED);
     case SANDBOX_DESTROYED:
@@ -84,19 +85,17 @@ static int to_running(struct sandboxes *sandboxes, struct sandbox *sandbox,
         next.start_pending = start_pending_of(&next, false);
     }
     next.processes = 1;
+    next.memory_saved = 0;
     return sandbox->state == SANDBOX_RUNNING
                ? change_commit_fields(sandboxes, sandbox, &next, err)
                : change_commit(sandboxes, sandbox, &next, SANDBOX_RUNNING, "reconcile", err);
 }
 
-static int to_paused(struct sandboxes *sandboxes, struct sandbox *sandbox, bool processes,
+static int to_paused(struct sandboxes *sandboxes, struct sandbox *sandbox, enum host_state state,
                      struct error *err)
 {
     struct sandbox_record next = sandbox->record;
-    next.processes = processes;
-    if (!processes) {
-        next.agent_socket[0] = '\0';
-    }
+    paused_as(&next, state);
     if (sandbox_state_runs(sandbox->state)) {
         snprintf(next.last_pause_source, sizeof(next.last_pause_source), "host_restart");
     }
@@ -121,7 +120,10 @@ static int processes_are_gone(struct sandboxes *sandboxes, struct sandbox *sandb
     if (change_host_destroy(sandboxes, sandbox, true, err) < 0) {
         return -1;
     }
-    return to_paused(sandboxes, sandbox, false, err);
+    if (sandbox->record.memory_saved) {
+        log_warn("sandbox.memory_lost", "id=%s", sandbox->record.id);
+    }
+    return to_paused(sandboxes, sandbox, HOST_STATE_STOPPED, err);
 }
 
 static int undo_provisioning(struct sandboxes *sandboxes, struct sandbox *sandbox,
@@ -137,6 +139,9 @@ static int undo_provisioning(struct sandboxes *sandboxes, struct sandbox *sandbo
 static int settle_running(struct sandboxes *sandboxes, struct sandbox *sandbox,
                           const struct host_sandbox *entry, struct error *err)
 {
+    if (entry_is(entry, HOST_STATE_SUSPENDED)) {
+        return to_paused(sandboxes, sandbox, HOST_STATE_SUSPENDED, err);
+    }
     if (entry_is(entry, HOST_STATE_FROZEN) && change_host_thaw(sandboxes, sandbox, err) < 0) {
         return -1;
     }
@@ -148,12 +153,12 @@ static int settle_running(struct sandboxes *sandboxes, struct sandbox *sandbox,
 static int settle_paused(struct sandboxes *sandboxes, struct sandbox *sandbox,
                          const struct host_sandbox *entry, struct error *err)
 {
-    if (entry_is(entry, HOST_STATE_RUNNING) && change_host_freeze(sandboxes, sandbox, err) < 0) {
+    enum host_state state = entry ? entry->state : HOST_STATE_STOPPED;
+    if (state == HOST_STATE_RUNNING && change_host_freeze(sandboxes, sandbox, &state, err) < 0) {
         return -1;
     }
-    return entry && entry->state != HOST_STATE_STOPPED
-               ? to_paused(sandboxes, sandbox, true, err)
-               : processes_are_gone(sandboxes, sandbox, entry, err);
+    return state == HOST_STATE_STOPPED ? processes_are_gone(sandboxes, sandbox, entry, err)
+                                       : to_paused(sandboxes, sandbox, state, err);
 }
 
 /* Between running and paused: what the host says is what it is. It says running, too, while it still
@@ -167,8 +172,9 @@ static int settle_half_way(struct sandboxes *sandboxes, struct sandbox *sandbox,
                    ? -1
                    : to_running(sandboxes, sandbox, entry, err);
     }
-    return entry_is(entry, HOST_STATE_FROZEN) ? to_paused(sandboxes, sandbox, true, err)
-                                              : processes_are_gone(sandboxes, sandbox, entry, err);
+    return entry && entry->state != HOST_STATE_STOPPED
+               ? to_paused(sandboxes, sandbox, entry->state, err)
+               : processes_are_gone(sandboxes, sandbox, entry, err);
 }
 
 static int settle_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,

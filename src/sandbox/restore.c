@@ -17,13 +17,16 @@ static int may_restore(const struct sandbox *sandbox, struct error *err)
                            sandbox_state_name(sandbox->state));
 }
 
-/* The app and services are those of the files. */
-static void take_definition(struct sandbox_record *next, const struct store_snapshot *snapshot)
+/* The app and services are those of the files; those whose processes were resumed run already. */
+static void take_definition(struct sandbox_record *next, const struct store_snapshot *snapshot,
+                            bool resumed)
 {
     memcpy(next->snapshot_id, snapshot->id, sizeof(next->snapshot_id));
     next->app = json_incref(json_object_get(snapshot->definition, "app"));
     next->services = json_incref(json_object_get(snapshot->definition, "services"));
-    next->start_pending = start_pending_of(next, false);
+    next->start_pending =
+        resumed ? json_integer_value(json_object_get(snapshot->definition, "start_pending"))
+                : start_pending_of(next, false);
 }
 
 /* From paused without processes to running on the snapshot's files. On -1 the files are what they were. */
@@ -45,7 +48,7 @@ static int start_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
         return -1;
     }
     FAULT_POINT("daemon.restore.running");
-    take_definition(&next, snapshot);
+    take_definition(&next, snapshot, sandbox->resumed);
     if (change_commit(sandboxes, sandbox, &next, SANDBOX_RUNNING, "restore", err) < 0) {
         sandbox->unresolved = true;
         return -1;

@@ -15,7 +15,7 @@ void undo_resuming(struct sandboxes *sandboxes, struct sandbox *sandbox)
     }
 }
 
-/* Thaws the processes, or starts anew on the kept files when there are none. */
+/* Thaws the processes; without any, those that were saved go on, or new ones start on the kept files. */
 static int wake(struct sandboxes *sandboxes, struct sandbox *sandbox, struct sandbox_record *next,
                 struct error *err)
 {
@@ -23,7 +23,8 @@ static int wake(struct sandboxes *sandboxes, struct sandbox *sandbox, struct san
         if (change_host_thaw(sandboxes, sandbox, err) == 0) {
             return 0;
         }
-        if (err->code != ERR_NOT_FOUND && !sandbox->ended[0]) {
+        bool gone = err->code == ERR_NOT_FOUND || err->code == ERR_NOT_RUNNING;
+        if (!gone && !sandbox->ended[0]) {
             return -1;
         }
         sandbox->ended[0] = '\0';

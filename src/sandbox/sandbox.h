@@ -54,6 +54,7 @@ struct sandbox_spec {
     char name[128]; /* "" = none; unique among the tenant's living sandboxes */
     char slug[64];  /* "" = made up */
     char size[16];  /* "" = custom shape */
+    char engine[16]; /* "auto", "container" or "vm", whether the host has it or not */
     int64_t cpu_count, memory_mb, disk_mb, process_limit;
     int64_t timeout_sec;      /* wall clock of a run; ignored when always_on */
     int64_t idle_timeout_sec; /* 0 = none */
@@ -63,6 +64,7 @@ struct sandbox_spec {
         auto_start; /* start the template's app when it runs: its record is {"auto_start": true} then */
     json_t *services; /* borrowed: name → definition (app/services.h), checked; or NULL */
     const struct sandbox_origin *origin; /* its files are a snapshot's (sandbox/snapshot.h), or NULL */
+    bool files_only; /* the snapshot's processes are left alone */
     enum host_network network;
     int64_t wait_ms; /* ?wait / body wait: how long the caller would wait; -1 = not asked */
 
@@ -92,6 +94,11 @@ struct sandboxes *sandboxes_close(struct sandboxes *sandboxes);
  * NULL, give the full sandbox object in *ret_json (a new reference).
  */
 
+/* Which engine the host has for that: "container" or "vm". What was asked for by name is had, or refused:
+ * ERR_ENGINE_UNAVAILABLE, with the host's reason; "auto" is vm where KVM works, else container. */
+int sandboxes_choose_engine(struct sandboxes *sandboxes, const char *wanted, char engine[16],
+                            struct error *err);
+
 /* Makes a sandbox and starts it; returns when it runs (the state in the reply is "running", ready
  * true) or failed (nothing of it is left but a record in state error). */
 int sandbox_create(struct sandboxes *sandboxes, const struct principal *principal,
@@ -105,7 +112,7 @@ int sandbox_by_name(struct sandboxes *sandboxes, const struct principal *princip
                     const char *name, json_t **ret_json, struct error *err);
 
 struct sandbox_filter {
-    const char *state, *template_id, *search, *workspace_id, *project_id, *external_workspace_id,
+    const char *state, *engine, *template_id, *search, *workspace_id, *project_id, *external_workspace_id,
         *external_user_id,
         *external_project_id; /* NULL = any; search: substring of name, id or slug */
     json_t *

@@ -21,6 +21,8 @@ enum snapshot_hold_kind {
     SNAPSHOT_HOLD_TAKING,
     SNAPSHOT_HOLD_RESTORE,
     SNAPSHOT_HOLD_FORK,
+    SNAPSHOT_HOLD_VIEW,   /* its files are made ready to be shown */
+    SNAPSHOT_HOLD_NAMING, /* it is given a name */
     SNAPSHOT_HOLD_DELETING, /* excludes all others */
 };
 
@@ -66,6 +68,7 @@ int sandbox_restore(struct sandboxes *sandboxes, const struct principal *princip
 /* What a new sandbox is made from: a snapshot, held. */
 struct sandbox_origin {
     char snapshot_id[ID_SIZE], digest[SNAPSHOT_DIGEST_SIZE];
+    bool memory;        /* its processes go on */
     json_t *definition; /* of the sandbox that the files are of */
     json_t *request;    /* the caller's, completed: for sandbox_spec_parse; then set spec.origin */
     /* internal */

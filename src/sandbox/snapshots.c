@@ -41,6 +41,7 @@ static int finish(struct sandboxes *sandboxes, struct store_snapshot *snapshot,
     snapshot->updated_ms = clock_realtime_ms();
     snapshot->disk_bytes = taken->disk_bytes;
     snapshot->stored_bytes = taken->stored_bytes;
+    snapshot->memory_bytes = taken->memory_bytes;
     snapshot->pause_us = taken->pause_us;
     memcpy(snapshot->digest, taken->digest, sizeof(snapshot->digest));
     json_t *data = event_of(snapshot, NULL);

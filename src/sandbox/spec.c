@@ -35,6 +35,8 @@ static const char *const known[] = {
     "auto_start",
     "services", /* spec.services: checked by those who run them */
     "network",
+    "engine",
+    "memory",
     "env",
     "metadata",
     "tags",
@@ -227,6 +229,26 @@ static int parse_life(const struct settings *settings, json_t *request, struct s
     return 0;
 }
 
+/* The request's, else the template's, else the instance's. */
+static int parse_engine(const struct settings *settings, json_t *request, struct sandbox_spec *spec,
+                        struct error *err)
+{
+    const char *of_template = spec->template_definition->engine;
+    const char *engine = of_template ? of_template : settings->engine;
+    bool memory = true;
+    if (field_read_text(request, "engine", 15, &engine, err) < 0 ||
+        field_read_bool(request, "memory", &memory, err) < 0) {
+        return -1;
+    }
+    if (!engine_name_valid(engine)) {
+        return error_set_field(err, ERR_VALIDATION, "engine", "engine must be one of %s",
+                               engine_names);
+    }
+    snprintf(spec->engine, sizeof(spec->engine), "%s", engine);
+    spec->files_only = !memory;
+    return 0;
+}
+
 /* true, false or seconds. */
 static int parse_wait(json_t *request, struct sandbox_spec *spec, struct error *err)
 {
@@ -298,7 +320,8 @@ int sandbox_spec_parse(const struct settings *settings, const struct catalogue *
     if (check_members(request, err) < 0 || parse_names(request, &spec, err) < 0 ||
         check_texts(request, err) < 0 || parse_life(settings, request, &spec, err) < 0 ||
         parse_wait(request, &spec, err) < 0 || parse_template(catalogue, request, &spec, err) < 0 ||
-        parse_shape(settings, request, &spec, err) < 0) {
+        parse_shape(settings, request, &spec, err) < 0 ||
+        parse_engine(settings, request, &spec, err) < 0) {
         return -1;
     }
     *ret_spec = spec;

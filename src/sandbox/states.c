@@ -59,9 +59,11 @@ void sandbox_state_check(const struct sandbox_record *record, enum sandbox_state
     case SANDBOX_RUNNING:
     case SANDBOX_SNAPSHOTTING:
         assert(record->agent_socket[0] && record->processes && record->files);
+        assert(!record->memory_saved);
         assert(record->run_started_ms && record->timer_started_ms && record->started_ms);
         break;
     case SANDBOX_PAUSED:
+        assert(!record->processes || !record->memory_saved);
         assert(record->files && record->run_started_ms == 0 && record->last_pause_ms);
         break;
     case SANDBOX_ERROR:

@@ -20,8 +20,7 @@ int stop_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char *
     }
     FAULT_POINT("daemon.stop.stopped");
     next = sandbox->record;
-    next.processes = 0;
-    next.agent_socket[0] = '\0';
+    paused_as(&next, HOST_STATE_STOPPED);
     if (change_commit(sandboxes, sandbox, &next, SANDBOX_PAUSED, source, err) < 0) {
         sandbox->unresolved = true;
         return -1;
@@ -49,7 +48,7 @@ int sandbox_stop(struct sandboxes *sandboxes, const struct principal *principal,
                            sandbox_state_name(sandbox->state));
     } else if (!sandbox->record.persistent) {
         result = destroy_busy(sandboxes, sandbox, "stop", err);
-    } else if (sandbox->record.processes) {
+    } else if (sandbox->record.processes || sandbox->record.memory_saved) {
         result = stop_busy(sandboxes, sandbox, "stop", err);
     }
     if (result == 0 && ret_json) {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 
 enum {
@@ -53,6 +54,7 @@ static void sandbox_ended(struct sandboxes *sandboxes, const struct host_ended *
     pthread_mutex_lock(&sandbox->mutex);
     snprintf(sandbox->ended, sizeof(sandbox->ended), "%s",
              ended->reason[0] ? ended->reason : "its processes ended");
+    memcpy(sandbox->ended_console, ended->console, sizeof(sandbox->ended_console));
     if (sandbox->busy) { /* whoever changes it applies this at the end */
         pthread_mutex_unlock(&sandbox->mutex);
         sandbox_unref(sandbox);

@@ -12,6 +12,12 @@
 enum { CATALOGUE_MAX = 1000, DEFINITION_BYTES_MAX = 256 * 1024, PATH_TEXT_MAX = 1024 };
 
 const char catalogue_default_id[] = "miosa-sandbox";
+const char engine_names[] = "auto, container, vm";
+
+bool engine_name_valid(const char *name)
+{
+    return strcmp(name, "auto") == 0 || strcmp(name, "container") == 0 || strcmp(name, "vm") == 0;
+}
 
 struct catalogue {
     char *images_directory;
@@ -65,6 +71,17 @@ static int check_env(json_t *json, json_t **ret_env, const char *file, struct er
     return 0;
 }
 
+static int check_engine(json_t *json, const char **ret_engine, const char *file, struct error *err)
+{
+    json_t *value = json_object_get(json, "engine");
+    const char *engine = json_string_value(value);
+    *ret_engine = engine;
+    return !value || (engine && engine_name_valid(engine))
+               ? 0
+               : error_set(err, ERR_VALIDATION, 0, "template %s: engine must be one of %s", file,
+                           engine_names);
+}
+
 static int parse_definition(json_t *json, const char *file, struct template_definition *definition,
                             struct error *err)
 {
@@ -72,6 +89,7 @@ static int parse_definition(json_t *json, const char *file, struct template_defi
     if (check_text(json, "id", &definition->id, NULL, file, err) < 0 ||
         check_text(json, "image_id", &definition->image_id, definition->id, file, err) < 0 ||
         check_text(json, "workdir", &definition->workdir, "/workspace", file, err) < 0 ||
+        check_engine(json, &definition->engine, file, err) < 0 ||
         check_amount(json, "cpu_count", &definition->cpu_count, file, err) < 0 ||
         check_amount(json, "memory_mb", &definition->memory_mb, file, err) < 0 ||
         check_amount(json, "disk_mb", &definition->disk_mb, file, err) < 0 ||

@@ -14,6 +14,7 @@ struct template_definition {
     const char *id;         /* "vite-react" */
     const char *image_id;   /* image directory: IMAGES/<image_id>/rootfs */
     const char *workdir;    /* "/workspace" */
+    const char *engine;     /* "auto", "container", "vm"; NULL: the instance's default */
     int64_t cpu_count, memory_mb, disk_mb; /* 0 = the instance's default */
     json_t *env;            /* object of strings, or NULL */
     json_t *json;           /* as served, borrowed */
@@ -37,5 +38,9 @@ json_t *template_to_json(const struct catalogue *catalogue,
                          const struct template_definition *definition);
 
 extern const char catalogue_default_id[]; /* "miosa-sandbox" */
+
+/* What a template or a request may ask for: "auto", "container" or "vm". */
+bool engine_name_valid(const char *name);
+extern const char engine_names[]; /* for messages */
 
 #endif
