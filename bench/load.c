@@ -27,14 +27,16 @@ static const char *sandbox_path(struct worker *worker, const char *id, const cha
     return worker->path;
 }
 
-/* The sandbox id in a reply, bare or inside data, into id. */
+/* The sandbox id in a reply, bare or inside data, into id; notes how it was started. */
 static int take_id(struct worker *worker, char id[WORK_ID_SIZE])
 {
     json_t *reply = json_loadb(worker->reply.body.data ? worker->reply.body.data : "",
                                worker->reply.body.length, 0, NULL);
     const json_t *data = json_object_get(reply, "data");
     const char *text = json_string_value(json_object_get(data ? data : reply, "id"));
+    const char *path = json_string_value(json_object_get(data ? data : reply, "boot_path"));
     snprintf(id, WORK_ID_SIZE, "%s", text ? text : "");
+    work_boot(worker->work, path ? path : "unknown");
     json_decref(reply);
     return *id ? 0 : work_fail(worker, "no id in the reply");
 }
@@ -69,8 +71,24 @@ static int destroy(struct worker *worker, const char *id)
 
 /* --- scenarios ------------------------------------------------------------------------------- */
 
-static const char create_body[] = "{\"wait\":true,\"timeout_sec\":3600}";
-static const char run_body[] = "{\"command\":\"echo hi\",\"persistent\":false}";
+/* With the fields that the caller wants in each. */
+static char create_body[1024];
+static char run_body[1024];
+
+/* fields: a JSON object as text. */
+static int set_bodies(const char *fields)
+{
+    const char *rest = *fields == '{' ? fields + 1 : NULL;
+    if (!rest || strlen(rest) > sizeof create_body - 128) {
+        return -1;
+    }
+    const char *comma = strcmp(rest, "}") == 0 ? "" : ",";
+    snprintf(create_body, sizeof create_body, "{\"wait\":true,\"timeout_sec\":3600%s%s", comma,
+             rest);
+    snprintf(run_body, sizeof run_body, "{\"command\":\"echo hi\",\"persistent\":false%s%s", comma,
+             rest);
+    return 0;
+}
 
 /* create → first output, in one request. The sandbox is destroyed outside of the measured time. */
 static int job_run(struct worker *worker, int index)
@@ -273,14 +291,20 @@ static int destroy_listed(struct work *work)
     return work->failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int option(int argc, char **argv, const char *name, int fallback)
+static const char *text_option(int argc, char **argv, const char *name, const char *fallback)
 {
     for (int i = 2; i + 1 < argc; i++) {
         if (strcmp(argv[i], name) == 0) {
-            return atoi(argv[i + 1]);
+            return argv[i + 1];
         }
     }
     return fallback;
+}
+
+static int option(int argc, char **argv, const char *name, int fallback)
+{
+    const char *text = text_option(argc, argv, name, NULL);
+    return text ? atoi(text) : fallback;
 }
 
 static void print_result(struct work *work, const struct scenario *scenario)
@@ -309,10 +333,12 @@ int main(int argc, char **argv)
     const char *key = getenv("ATOLL_API_KEY");
     bool listed = argc > 1 && strcmp(argv[1], "destroy") == 0;
     const struct scenario *scenario = argc > 1 && !listed ? find_scenario(argv[1]) : NULL;
-    if ((!scenario && !listed) || !url || !key || http_target_parse(&target, url, key)) {
+    if ((!scenario && !listed) || !url || !key || http_target_parse(&target, url, key) ||
+        set_bodies(text_option(argc, argv, "--fields", "{}"))) {
         fputs(
             "usage: ATOLL_URL=http://127.0.0.1:PORT ATOLL_API_KEY=... atoll-bench SCENARIO\n"
-            "  [--count N] [--concurrency N] [--pause-ms N] [--seconds N] [--bytes N] [--keep 1]\n",
+            "  [--count N] [--concurrency N] [--pause-ms N] [--seconds N] [--bytes N] [--keep 1]\n"
+            "  [--fields OBJECT: what each create asks for, JSON]\n",
             stderr);
         return 2;
     }

@@ -129,6 +129,21 @@ void work_timing(struct work *work, const char *name, double ms)
     pthread_mutex_unlock(&work->mutex);
 }
 
+void work_boot(struct work *work, const char *path)
+{
+    pthread_mutex_lock(&work->mutex);
+    for (int i = 0; i < BOOT_PATHS_MAX; i++) {
+        if (!*work->boots[i].path) {
+            snprintf(work->boots[i].path, sizeof work->boots[i].path, "%s", path);
+        }
+        if (strcmp(work->boots[i].path, path) == 0) {
+            work->boots[i].count++;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&work->mutex);
+}
+
 /* The successful rows of values; the caller frees. */
 static double *successful(const struct work *work, const double *values, size_t *ret_count)
 {
@@ -152,6 +167,15 @@ static json_t *timings_json(struct work *work)
     return timings;
 }
 
+static json_t *boots_json(const struct work *work)
+{
+    json_t *boots = json_object();
+    for (int i = 0; i < BOOT_PATHS_MAX && *work->boots[i].path; i++) {
+        json_object_set_new(boots, work->boots[i].path, json_integer(work->boots[i].count));
+    }
+    return boots;
+}
+
 json_t *work_json(struct work *work)
 {
     size_t count;
@@ -171,6 +195,7 @@ json_t *work_json(struct work *work)
         json_object_set_new(result, "total_ms", stats_json(total, count));
     }
     json_object_set_new(result, "server_ms", timings_json(work));
+    json_object_set_new(result, "boot_paths", boots_json(work));
     free(first);
     free(total);
     return result;

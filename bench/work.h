@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <pthread.h>
 
-enum { WORK_IDS_MAX = 4096, WORK_ID_SIZE = 64, TIMINGS_MAX = 24 };
+enum { WORK_IDS_MAX = 4096, WORK_ID_SIZE = 64, TIMINGS_MAX = 24, BOOT_PATHS_MAX = 8 };
 
 struct work;
 
@@ -45,6 +45,10 @@ struct work {
         double *values;
         int count;
     } timings[TIMINGS_MAX]; /* what the server said about its own steps */
+    struct {
+        char path[16];
+        int count;
+    } boots[BOOT_PATHS_MAX]; /* how sandboxes were started */
     int64_t start_ns;
     double elapsed_ms;
 };
@@ -63,6 +67,9 @@ int work_fail(struct worker *worker, const char *what);
 
 /* Remembers one of the server's own step times. */
 void work_timing(struct work *work, const char *name, double ms);
+
+/* Counts a sandbox that was started in that way. */
+void work_boot(struct work *work, const char *path);
 
 /* The measurement as JSON; a new reference. */
 json_t *work_json(struct work *work);

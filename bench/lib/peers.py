@@ -27,8 +27,8 @@ def _bwrap(rootfs):
             "--unshare-all", "--die-with-parent", "--new-session", "/bin/echo", "hi")
 
 
-def _runc_bundle(directory, rootfs):
-    subprocess.run(["runc", "spec", "--bundle", directory], check=True)
+def _write_bundle(program, directory, rootfs):
+    subprocess.run([program, "spec", "--bundle", directory], check=True, stdout=subprocess.DEVNULL)
     path = os.path.join(directory, "config.json")
     with open(path, encoding="utf-8") as text:
         config = json.load(text)
@@ -39,29 +39,69 @@ def _runc_bundle(directory, rootfs):
 
 
 @contextlib.contextmanager
-def _bundle(rootfs):
-    directory = tempfile.mkdtemp(prefix="atoll-bench-runc.")
+def _bundle(program, options, rootfs):
+    directory = tempfile.mkdtemp(prefix=f"atoll-bench-{program}.")
     try:
-        _runc_bundle(directory, rootfs)
-        yield ("runc", "--root", f"{directory}/state", "run", "--bundle", directory, "@")
+        _write_bundle(program, directory, rootfs)
+        yield (program, "--root", f"{directory}/state", *options, "run", "--bundle", directory, "@")
     finally:
         shutil.rmtree(directory)
 
 
+# runsc from Debian 12 has only the slower of its platforms, and takes this kernel's network namespaces for the host's.
+RUNSC_OPTIONS = ("--network=none", "--platform=ptrace", "--ignore-cgroups")
+
+# A guest that says so as soon as its first program runs, and resets: no disk, no interface.
+QEMU = (
+    "qemu-system-x86_64 -accel {accel} -M pc -m 512 -nodefaults -no-user-config -display none -no-reboot"
+    " -serial stdio -kernel {guest}/vmlinuz -initrd {guest}/initrd -append '{arguments}'"
+    " | {{ grep -q -m1 '{word}' && echo hi; cat >/dev/null; }}"
+)
+
+
+def _guest_words(source):
+    """The guest's kernel arguments, the one that makes it a probe, and what it says then."""
+    with open(f"{source}/src/wire/guest_boot.h", encoding="utf-8") as text:
+        header = text.read().replace("\\\n", "")
+    found = {}
+    for line in header.splitlines():
+        if line.startswith("#define GUEST_"):
+            _, name, *_ = line.split()
+            found[name] = "".join(line.split('"')[1::2])
+    return f"{found['GUEST_KERNEL_ARGUMENTS']} {found['GUEST_PROBE_ARGUMENT']}", found["GUEST_PROBE_WORD"]
+
+
+def _qemu(source, images, accel):
+    arguments, word = _guest_words(source)
+    guest = f"{images}/.guest"
+    return ("/bin/sh", "-c", QEMU.format(accel=accel, guest=guest, arguments=arguments, word=word))
+
+
+def _program(source):
+    return f"{os.environ.get('ATOLL_BUILD', source + '/build')}/bench/atoll-bench-peer"
+
+
 def _both(source, name, command, count, root="-"):
-    program = f"{os.environ.get('ATOLL_BUILD', source + '/build')}/bench/atoll-bench-peer"
+    program = _program(source)
     yield Peer(name, command, count, 20, root, 0, program)
     yield Peer(f"{name}, after 1 s idle", command, 20, 5, root, PAUSE_MS, program)
 
 
-def all_peers(source, images):
+def all_peers(source, images, accel):
+    """accel: that of our virtual machines, "tcg" or "kvm"."""
     rootfs = f"{images}/miosa-sandbox/rootfs"
     yield from _both(source, "fork + exec, no isolation", ("/bin/echo", "hi"), 300, rootfs)
     if shutil.which("bwrap"):
         yield from _both(source, "bwrap", _bwrap(rootfs), 200)
     if shutil.which("runc"):
-        with _bundle(rootfs) as command:
+        with _bundle("runc", (), rootfs) as command:
             yield from _both(source, "runc run", command, 100)
+    if shutil.which("runsc"):
+        with _bundle("runsc", RUNSC_OPTIONS, rootfs) as command:
+            yield Peer("runsc run (gVisor)", command, 20, 5, program=_program(source))
+    if shutil.which("qemu-system-x86_64") and os.path.exists(f"{images}/.guest/vmlinuz"):
+        yield Peer(f"QEMU ({accel}), the guest's kernel booted", _qemu(source, images, accel), 5, 2,
+                   program=_program(source))
 
 
 def measure(peer, quick, deadline):

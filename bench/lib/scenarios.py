@@ -22,6 +22,7 @@ class Scenario:
     size: int = 0
     aim_ms: float = 0  # of the p50
     which: str = "ms"  # "total_ms": with what follows the first output
+    fields: str = "{}"  # of each create, JSON
 
 
 SCENARIOS = [
@@ -61,7 +62,7 @@ def measure(server, scenario, quick, deadline):
     seconds = 1 if quick and scenario.seconds else scenario.seconds
     result = _load(server, deadline, [
         scenario.job, "--count", count, "--concurrency", scenario.concurrency, "--pause-ms",
-        scenario.pause_ms, "--seconds", seconds, "--bytes", scenario.size])
+        scenario.pause_ms, "--seconds", seconds, "--bytes", scenario.size, "--fields", scenario.fields])
     result.update(name=scenario.name, aim_ms=scenario.aim_ms, which=scenario.which)
     if scenario.size and result.get("ms", {}).get("p50"):
         result["mb_per_second"] = scenario.size / 1e3 / result["ms"]["p50"]

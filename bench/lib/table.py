@@ -28,6 +28,12 @@ def _extras(row, stats):
         yield f"{row['per_core_second']:.0f}/s of a core"
     if "kib_per_connection" in row:
         yield f"{row['connections']} open, {row['kib_per_connection']:.1f} KiB each"
+    if set(row.get("boot_paths", {})) - {"unknown"}:
+        yield "boot " + ", ".join(f"{path} {count}" for path, count in row["boot_paths"].items())
+    if "stored_mb" in row:
+        yield f"{row['stored_mb']} MB stored"
+    if "together_ms" in row:
+        yield f"together {row['together_ms']:.0f} ms"
     if row.get("aim_ms"):
         yield _verdict(row["aim_ms"], stats["p50"], "ms")
 
@@ -40,12 +46,19 @@ def _memory(row):
             f"{daemons}")
 
 
+def _one_more(row):
+    return (f"{row['cgroup_mib']:9.2f} MiB by control group, {row['pss_mib']:.2f} by process, "
+            f"{row['machine_mib']:.2f} by the machine; n={row['sandboxes']}")
+
+
 def show(row):
     """Prints one row as soon as it is known; returns it."""
     name = f"{row['name']:{NAME_WIDTH}}"
     stats = row.get(row.get("which", "ms"))
     if "mib_each" in row:
         print(name + _memory(row), flush=True)
+    elif "cgroup_mib" in row:
+        print(name + _one_more(row), flush=True)
     elif not stats or not stats.get("count"):
         print(f"{name} no figure: {row.get('skipped') or row.get('first_failure') or '?'}", flush=True)
     else:
