@@ -247,14 +247,20 @@ int agent_link_hello(int fd, int64_t deadline_ms, struct error *err)
     return ask_plain(fd, AGENT_OP_HELLO, deadline_ms, err);
 }
 
-int agent_link_run(int fd, const char *const argv[], int64_t deadline_ms, struct error *err)
+size_t agent_run_encode(const char *const argv[], unsigned char bytes[AGENT_MESSAGE_MAX])
 {
-    unsigned char bytes[AGENT_MESSAGE_MAX];
     struct fields_writer writer = start_head(bytes, AGENT_OP_EXEC);
     for (int i = 0; argv[i]; i++) {
         fields_put_string(&writer, AGENT_ARGUMENT, argv[i]);
     }
     fields_put_string(&writer, AGENT_ENV,
                       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-    return ask(fd, bytes, finish_head(bytes, &writer), deadline_ms, err);
+    return finish_head(bytes, &writer);
+}
+
+int agent_link_run(int fd, const char *const argv[], int64_t deadline_ms, struct error *err)
+{
+    unsigned char bytes[AGENT_MESSAGE_MAX];
+    size_t length = agent_run_encode(argv, bytes);
+    return ask(fd, bytes, length, deadline_ms, err);
 }
