@@ -4,9 +4,8 @@
  * A *machine* is QEMU with its supervisor in one slot. Everything that a machine is made of lies in one
  * directory, <vm>/sandboxes/<id> (a spare's: <vm>/pool/<index>), root only:
  *
- *   about        what it was made of (state.h)
+ *   about        what it was made of (about.h)
  *   layers       names of the disk's layers, base first (layers.h); the files of that name beside it
- *   root.ext4    the template's file system, read-only
  *   memory.base  what its memory is a private copy of: the seed's, or an empty file of that size
  *   saved/       of a suspended one: memory, device
  *
@@ -17,8 +16,10 @@
 #define ATOLL_ENGINE_VM_INTERNAL_H
 
 #include "engine/container/records.h"
+#include "engine/container/seccomp.h"
 #include "engine/engine.h"
 #include "engine/slots.h"
+#include "engine/vm/about.h"
 #include "engine/vm/host_facts.h"
 #include "linux/cgroup.h"
 #include "linux/event_loop.h"
@@ -28,7 +29,6 @@
 
 enum {
     VM_PATH_SIZE = 320,
-    VM_SLOTS = SLOTS_ALL - SLOTS_CONTAINER,
     VM_OVERHEAD_BYTES = 256 * 1024 * 1024, /* of QEMU itself, mostly translated code */
     VM_PREPARING_MAX = 2,                  /* machines that start at once: each takes a CPU */
     VM_START_MAX_MS = 90 * 1000, /* until a machine runs, booting under emulation included */
@@ -36,6 +36,15 @@ enum {
 };
 
 struct vm_job;
+struct vm_probe;
+
+/* What a launcher is to start. */
+enum launch_kind {
+    LAUNCH_SEED,     /* a guest that boots once and becomes a seed */
+    LAUNCH_NEW,      /* a new sandbox, from its seed */
+    LAUNCH_KEPT,     /* what a stop or a suspend left in the sandbox's directory */
+    LAUNCH_SNAPSHOT, /* from a snapshot: a fork, or in place of what the directory has */
+};
 
 enum machine_state {
     MACHINE_PREPARING, /* its launcher makes it */
@@ -49,40 +58,52 @@ enum machine_state {
 
 struct machine {
     struct engine *engine;
-    int slot; /* SLOTS_CONTAINER … SLOTS_ALL - 1 */
+    int slot; /* SLOTS_VM_FIRST … SLOTS_ALL - 1 */
     enum machine_state state;
+    enum launch_kind kind;
+    struct vm_shape shape; /* as this host makes it now */
     bool network;
     bool discard;   /* ENDING: its files go, too */
-    bool removing;  /* ENDING: a job removes its directory */
-    bool quit;      /* its end was asked for */
+    bool suspended; /* ENDING: its memory is in its directory */
     pid_t qemu_pid; /* on the host; 0 until it is known */
     char cgroup[CGROUP_NAME_SIZE];
     char interface[SLOT_INTERFACE_SIZE];
     char agent_socket[ENGINE_SOCKET_PATH_SIZE];
-    char directory[VM_PATH_SIZE];
+    char directory[VM_PATH_SIZE];      /* a spare's, or the sandbox's */
+    char seed_directory[VM_PATH_SIZE]; /* NEW: where from; SEED: what is made */
     struct record *record;
     struct event_source socket; /* to its launcher, until it runs */
     struct event_child process; /* the launcher, later the supervisor */
     struct event_timer timer;
-    struct vm_pool *pool; /* whose spare it is */
-    struct vm_seed *seed; /* which it makes */
-    struct error error;
-    struct engine_create plan;
-    struct engine_call *call; /* the create in progress */
+    struct vm_pool *pool;      /* whose spare it is, or NULL */
+    struct vm_seed *seed;      /* which it makes, or NULL */
+    struct error error;        /* why it did not start */
+    struct engine_create plan; /* id "": nobody's yet */
+    struct engine_call *call;  /* the create in progress */
     bool resumed;
-    char boot_path[ENGINE_BOOT_PATH_SIZE];
-    int64_t started_us;  /* of the create */
-    int64_t prepared_us; /* when its preparation began */
-    struct vm_job *job;  /* SAVING */
-    struct engine_call *end_calls;
+    bool waited;                   /* the create waited for its seed */
+    int64_t started_us;            /* of the create */
+    int64_t prepared_us;           /* when its preparation began */
+    int64_t parked_us;             /* when it was ready; 0: not yet */
+    int64_t since_ms;              /* when the state that polls began */
+    struct engine_call *end_calls; /* destroys that wait for the end */
 };
 
-/* A create that waits for its seed or a slot. */
+/* A guest that boots to become a seed. Those that exist are only files. */
+struct vm_seed {
+    struct vm_shape shape;
+    char key[ENGINE_DIGEST_SIZE];
+    int attempts;
+    struct machine *machine;
+    struct vm_seed *next;
+};
+
+/* A create that waits for its seed. */
 struct vm_pending {
     struct engine_create plan;
     struct engine_call *call;
+    struct vm_shape shape;
     int64_t started_us;
-    bool waited; /* for its seed */
     struct vm_pending *next;
 };
 
@@ -95,51 +116,143 @@ struct vm_pool {
 struct engine {
     struct engine_context context;
     char problem[ENGINE_REASON_SIZE];
-    struct host_facts facts; /* QEMU, kernel, CPU, accel */
-    bool probing;            /* KVM is being tried; TCG until then */
+    struct host_facts facts;
+    struct vm_probe
+        *probe; /* KVM is being tried, or NULL: facts.accel is what is known meanwhile */
     struct cgroup_host cgroups;
     char cgroup_top[CGROUP_NAME_SIZE];
     struct records *records;
-    char vm_path[VM_PATH_SIZE]; /* STATE/vm */
+    struct seccomp_filter filter; /* of supervisors */
+    char vm_path[VM_PATH_SIZE];   /* STATE/vm */
     char sandboxes_path[VM_PATH_SIZE];
     char snapshots_path[VM_PATH_SIZE];
-    char pool_path[VM_PATH_SIZE];  /* spares' directories */
+    char pool_path[VM_PATH_SIZE];  /* directories of machines that are nobody's yet */
     char trash_path[VM_PATH_SIZE]; /* directories that nobody needs any more */
-    char run_path[VM_PATH_SIZE];   /* per slot: monitors' sockets, last words */
+    char run_path[VM_PATH_SIZE];   /* per slot: its monitor's socket, its last words */
     char root_path[VM_PATH_SIZE];  /* what QEMU sees as / */
     char seeds_path[VM_PATH_SIZE];
     char images_path[VM_PATH_SIZE];
     char agent_path[VM_PATH_SIZE]; /* directory of the agents' sockets */
-    struct machine *machines[VM_SLOTS];
+    struct machine *machines[SLOTS_VM];
     int next_slot;
     struct vm_pending *pending;
     struct vm_seed *seeds;
     struct vm_pool *pools;
     struct vm_job *jobs;
     struct event_timer retry;
+    struct event_child trash_helper;
+    bool trash_waits; /* more came while the helper ran */
     bool closing, closing_everything;
     struct engine_call *close_call;
 };
 
 /* machine.c: the life of a machine. */
-struct machine *machine_new(struct engine *engine, bool network);
+struct machine *machine_new(struct engine *engine, enum launch_kind kind,
+                            const struct vm_shape *shape, bool network, struct error *err);
 struct machine *machine_find(const struct engine *engine, const char *id);
 bool machine_alive(const struct machine *machine); /* RUNNING or SAVING */
 void machine_move(struct machine *machine, enum machine_state state);
+/* Forks its launcher. -1 with err: then it is to be ended. */
+int machine_launch(struct machine *machine, struct error *err);
+/* Hands a parked one to the create in machine->call. */
+void machine_claim(struct machine *machine);
+/* Its start failed with machine->error. */
+void machine_fail(struct machine *machine);
 /* Kills it; discard: its directory goes, too. Idempotent. */
 void machine_end(struct machine *machine, bool discard);
+/* A job saved its memory and ended QEMU: it ends without anybody being told that it ended by itself; on_freed of its end
+ * calls come when its slot is clean. */
+void machine_suspended(struct machine *machine);
 void machine_on_exit(void *owner, int wait_status);
-/* Where its monitor listens: connect with qmp_open. Another's connection must have been closed. */
-char *machine_qmp_path(const struct machine *machine, char path[VM_PATH_SIZE]);
+/* Where its monitor listens, for qmp_open: one connection at a time. */
+char *machine_qmp_path(const struct machine *machine, char path[ENGINE_SOCKET_PATH_SIZE]);
+char *machine_words_path(const struct machine *machine, char path[VM_PATH_SIZE]);
 
-/* paths */
+/* clean.c: when its supervisor is gone, answers who waits and gives the slot back. */
+void machine_clean(struct machine *machine);
+
+/* words.c: why it ended, and its last console lines. */
+void machine_describe_end(const struct machine *machine, int wait_status,
+                          struct engine_ended *ended);
+
+/* create.c */
+void vm_create(struct engine *engine, const struct engine_create *plan, struct engine_call *call);
+void vm_pending_finish(struct engine *engine, struct vm_pending *pending,
+                       const struct error *error);
+struct vm_pending *vm_pending_find(const struct engine *engine, const char *id);
+/* A seed was made or could not be: those that wait for it go on. */
+void vm_create_on_seed(struct engine *engine, const struct vm_seed *seed,
+                       const struct error *error);
+
+/* seed.c */
+char *seed_directory(const struct engine *engine, const char *key, char path[VM_PATH_SIZE]);
+bool seed_exists(const struct engine *engine, const char *key);
+/* Begins to make it, if nobody does. */
+int seed_make(struct engine *engine, const struct vm_shape *shape, struct error *err);
+void seed_done(struct machine *machine, const struct error *error);
+void seeds_free(struct engine *engine);
+
+/* pool.c */
+int vm_pool_set(struct engine *engine, const struct engine_shape *shape, int64_t wanted,
+                struct error *err);
+int vm_pool_status(struct engine *engine, struct engine_pool **ret_pools, size_t *ret_count,
+                   struct error *err);
+/* A ready machine for that plan, or NULL; counts a hit or a miss. */
+struct machine *pool_take(struct engine *engine, const struct engine_create *plan,
+                          const struct vm_shape *shape);
+void pool_update(struct engine *engine);
+void pool_on_parked(struct machine *machine);
+void pool_on_failed(struct machine *machine);
+void pools_free(struct engine *engine);
+
+/* facts.c: finds out what the host has; what a machine of that shape is, here and now. */
+int facts_find(struct engine *engine, struct error *err);
+int vm_shape_now(const struct engine *engine, const char *template_image, int64_t cpu_count,
+                 int64_t memory_bytes, int64_t disk_bytes, struct vm_shape *ret_shape,
+                 struct error *err);
+
+/* probe.c: does KVM run guests here? Asks in the background when it is not known. */
+void probe_start(struct engine *engine);
+void probe_stop(struct engine *engine);
+
+/* destroy.c, usage.c, sockets.c, adopt.c */
+void vm_destroy(struct engine *engine, const char *id, bool keep_disk, struct engine_call *call);
+int vm_usage(struct engine *engine, const char *id, struct engine_usage *ret_usage,
+             struct error *err);
+int vm_list(struct engine *engine, struct engine_sandbox **ret_list, size_t *ret_count,
+            struct error *err);
+int vm_sockets(struct engine *engine, const char *id, int family, int count, int *ret_fds,
+               char address[46], struct error *err);
+int vm_adopt(struct engine *engine, struct error *err);
+int64_t machine_oom_kills(const struct machine *machine);
+
+/* Saved state: snapshots and suspension. */
+void vm_snapshot(struct engine *engine, const struct engine_snapshot *plan,
+                 struct engine_call *call);
+void vm_snapshot_remove(struct engine *engine, const char *snapshot_id, struct engine_call *call);
+void vm_snapshot_check(struct engine *engine, const char *snapshot_id, const char *digest,
+                       const char *template_image, struct engine_call *call);
+int vm_snapshot_list(struct engine *engine, char (**ret_ids)[ID_SIZE], size_t *ret_count,
+                     struct error *err);
+bool vm_snapshot_has(const struct engine *engine, const char *snapshot_id);
+void vm_freeze(struct engine *engine, const char *id, struct engine_call *call);
+void vm_thaw(struct engine *engine, const char *id, struct engine_call *call);
+
+/* paths.c */
 char *sandbox_directory(const struct engine *engine, const char *id, char path[VM_PATH_SIZE]);
 char *snapshot_directory(const struct engine *engine, const char *snapshot_id,
                          char path[VM_PATH_SIZE]);
 bool directory_exists(const char *path);
-/* Moves a directory out of the way at once; the files go later. 0 (also when there is none) or -1 errno. */
+/* Makes the engine's directories. */
+int paths_make(struct engine *engine, struct error *err);
+/* Moves a directory out of the way at once; its files go later. 0 (also when there is none) or -1 errno. */
 int trash_directory(struct engine *engine, const char *path);
-void trash_empty_soon(struct engine *engine);
+/* Removes what is in the trash: in a helper; at once. */
+void trash_collect(struct engine *engine);
+void trash_empty(const struct engine *engine);
+
+/* vm.c: a slot or a job is gone; the engine may now be closed. */
+void vm_check_closed(struct engine *engine);
 
 static inline void call_done(struct engine_call *call, const struct error *error)
 {
