@@ -1,46 +1,57 @@
 /*
- * Saving and loading what a machine is at one moment, over QMP. For helper processes: everything blocks, each call with
- * its own deadlines.
+ * What a machine is at one moment: its memory, its devices, its disk. For helper processes: everything blocks, each
+ * call with deadlines of its own.
  *
- * A directory of saved memory holds VM_MEMORY_NAME, VM_DEVICE_NAME and, in a snapshot or in a sandbox, VM_BASE_NAME, a link to the
- * seed's memory.
+ * A machine's directory, a snapshot's and a seed's hold VM_BASE_NAME, what the memory is a private copy of; a directory
+ * of saved memory (VM_SAVED_NAME in a machine's or snapshot's) holds an about, VM_DEVICE_NAME and, unless the memory is just
+ * that of the base, VM_MEMORY_NAME.
  */
 #ifndef ATOLL_ENGINE_VM_STATE_H
 #define ATOLL_ENGINE_VM_STATE_H
 
 #include "engine/vm/about.h"
+#include "engine/vm/internal.h"
 #include "engine/vm/layers.h"
+#include "linux/qmp.h"
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #define VM_MEMORY_NAME "memory"
 #define VM_DEVICE_NAME "device"
 #define VM_BASE_NAME   "memory.base"
+#define VM_ROOT_NAME   "root.ext4"
+#define VM_SAVED_NAME  "saved"
+#define VM_RESUMED_NAME                                                                            \
+    "resumed" /* saved/ once it is loaded: it may only go on now, not be loaded again */
 
-/* Block devices as QEMU knows them: the id of the sandbox's disk ("-device virtio-blk-pci,id=…"). */
-#define VM_DISK_DEVICE "disk"
+#define VM_DISK_DEVICE "disk" /* id of the block device of the sandbox's disk */
 
-/* A running QEMU. */
-struct vm_machine {
-    char qmp_path[ENGINE_SOCKET_PATH_SIZE];
-    pid_t pid;        /* QEMU's, as atoll-host sees it */
-    int directory_fd; /* the sandbox's, with its layers and VM_BASE_NAME */
+enum {
+    VM_QMP_MS = 10 * 1000,
+    VM_STATE_SET = 900, /* descriptor sets: of device states, */
+    VM_TOP_SET = 1000,  /* and from here on of new tops */
 };
 
-/* How a machine is started when its memory is to be loaded: "-S -incoming defer"; then this: memory (memory_fd -1:
- * the base alone, as for a new sandbox from its seed) and devices. It stands still afterwards, with nothing of the guest having
- * run: vm_machine_continue. ERR_NOT_RESTORABLE. */
-int vm_machine_load(const struct vm_machine *machine, int memory_fd, int device_fd,
-                    struct error *err);
+/* Writes the state of all devices, without memory, into the empty file device_fd, which is open for writing only. The
+ * machine must have been stopped. */
+int device_save(struct qmp *qmp, int device_fd, struct error *err);
 
-/* Lets it run on; fine when it does. Not while it is loading: ERR_ENGINE. */
-int vm_machine_continue(const char *qmp_path, struct error *err);
+/* Loads what device_save wrote, into a machine that was started with "-S -incoming defer" and whose memory is in place. */
+int device_load(struct qmp *qmp, int device_fd, struct error *err);
 
-/* For the seed: stops the machine and writes its device state. Its memory is in its file, mapped shared. */
-int vm_machine_save_devices(const char *qmp_path, int device_fd, struct error *err);
+/* Can saved/ of that directory be used here? Facts, sizes, digests. -1 with err: ERR_NOT_RESTORABLE, the reason. */
+int saved_check(const struct engine *engine, int directory_fd, struct error *err);
 
-/* Asks QEMU to end; its end is the caller's to await. */
-int vm_machine_quit(const char *qmp_path, struct error *err);
+/* Brings saved/ of that directory into a machine that was started on its base with "-S -incoming defer". It stands
+ * still then; nothing of the guest has run. pid: QEMU's as this process's /proc has it. */
+int saved_restore(int directory_fd, struct qmp *qmp, pid_t pid, struct error *err);
+
+/* The machine is loaded and about to run: from here on saved/ is history. Then, when it runs: */
+int saved_commit(int directory_fd, struct error *err);
+void saved_forget(int directory_fd);
+
+/* QMP "stop" and "cont"; each is fine when it is so already. A machine that is still loading does not continue. */
+int machine_stop(struct qmp *qmp, struct error *err);
+int machine_continue(struct qmp *qmp, struct error *err);
 
 #endif

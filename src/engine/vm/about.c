@@ -1,0 +1,188 @@
+#include "engine/vm/about.h"
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "engine/digest.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Lines "key value" in this order; a change of the machine itself (its devices) is a new version, too. */
+#define VERSION_LINE "atoll-machine 1"
+
+#define TEXTS(X)                                                                                   \
+    X("template", shape.template_image)                                                            \
+    X("template_digest", shape.template_digest)                                                    \
+    X("kernel_digest", shape.kernel_digest)                                                        \
+    X("qemu", shape.qemu_version)                                                                  \
+    X("accel", shape.accel)                                                                        \
+    X("cpu_model", shape.cpu_model)
+#define NUMBERS(X)                                                                                 \
+    X("cpu_count", shape.cpu_count)                                                                \
+    X("memory_bytes", shape.memory_bytes)                                                          \
+    X("disk_bytes", shape.disk_bytes)
+#define DIGESTS(X)                                                                                 \
+    X("base", base_digest)                                                                         \
+    X("memory", memory_digest)                                                                     \
+    X("device", device_digest)
+
+static size_t print_shape(const struct vm_about *about, char text[VM_ABOUT_MAX_BYTES])
+{
+    int length = snprintf(text, VM_ABOUT_MAX_BYTES, VERSION_LINE "\n");
+#define X(key, member)                                                                             \
+    length +=                                                                                      \
+        snprintf(text + length, VM_ABOUT_MAX_BYTES - (size_t)length, key " %s\n", about->member);
+    TEXTS(X)
+#undef X
+#define X(key, member)                                                                             \
+    length += snprintf(text + length, VM_ABOUT_MAX_BYTES - (size_t)length, key " %" PRId64 "\n",   \
+                       about->member);
+    NUMBERS(X)
+#undef X
+    return (size_t)length;
+}
+
+size_t vm_about_print(const struct vm_about *about, char text[VM_ABOUT_MAX_BYTES])
+{
+    size_t length = print_shape(about, text);
+#define X(key, member)                                                                             \
+    length +=                                                                                      \
+        (size_t)snprintf(text + length, VM_ABOUT_MAX_BYTES - length, key " %s\n", about->member);
+    DIGESTS(X)
+#undef X
+    assert(length < VM_ABOUT_MAX_BYTES); /* all members together are shorter */
+    return length;
+}
+
+int vm_shape_key(const struct vm_shape *shape, char key[ENGINE_DIGEST_SIZE])
+{
+    char text[VM_ABOUT_MAX_BYTES];
+    struct vm_about about = {.shape = *shape};
+    size_t length = print_shape(&about, text);
+    return digest_text(text, length, key);
+}
+
+/* The value of the line at *at, which must be of that key; moves on to the next line. */
+static bool take_value(const char **at, const char *key, char *value, size_t size)
+{
+    size_t key_length = strlen(key);
+    const char *end = strchr(*at, '\n');
+    if (!end || strncmp(*at, key, key_length) != 0 || (*at)[key_length] != ' ') {
+        return false;
+    }
+    const char *from = *at + key_length + 1;
+    size_t length = end < from ? size : (size_t)(end - from);
+    if (length == 0 || length >= size) {
+        return false;
+    }
+    memcpy(value, from, length);
+    value[length] = '\0';
+    *at = end + 1;
+    return true;
+}
+
+static bool take_number(const char **at, const char *key, int64_t *ret_number)
+{
+    char value[24], again[24];
+    if (!take_value(at, key, value, sizeof(value))) {
+        return false;
+    }
+    *ret_number = strtoll(value, NULL, 10);
+    snprintf(again, sizeof(again), "%" PRId64, *ret_number);
+    return *ret_number > 0 && strcmp(value, again) == 0;
+}
+
+static bool is_digest(const char *text)
+{
+    return strcmp(text, "-") == 0 || (strlen(text) == ENGINE_DIGEST_SIZE - 1 &&
+                                      strspn(text, "0123456789abcdef") == ENGINE_DIGEST_SIZE - 1);
+}
+
+static bool parse(const char *at, struct vm_about *about)
+{
+    size_t version_length = strlen(VERSION_LINE "\n");
+    if (strncmp(at, VERSION_LINE "\n", version_length) != 0) {
+        return false;
+    }
+    at += version_length;
+#define X(key, member) &&take_value(&at, key, about->member, sizeof(about->member))
+#define Y(key, member) &&take_number(&at, key, &about->member)
+#define Z(key, member) &&is_digest(about->member)
+    return true TEXTS(X) NUMBERS(Y) DIGESTS(X) DIGESTS(Z) && *at == '\0';
+#undef X
+#undef Y
+#undef Z
+}
+
+int vm_about_parse(const char *text, struct vm_about *ret_about, struct error *err)
+{
+    struct vm_about about = {0};
+    if (!parse(text, &about)) {
+        return error_set(err, ERR_NOT_RESTORABLE, 0, "the description of the machine is damaged");
+    }
+    *ret_about = about;
+    return 0;
+}
+
+int vm_shape_fits(const struct vm_shape *saved, const struct vm_shape *now, struct error *err)
+{
+    if (strcmp(saved->qemu_version, now->qemu_version) != 0) {
+        return error_set(err, ERR_NOT_RESTORABLE, 0, "its memory was saved by QEMU %s, here is %s",
+                         saved->qemu_version, now->qemu_version);
+    }
+    if (strcmp(saved->accel, now->accel) != 0) {
+        return error_set(
+            err, ERR_NOT_RESTORABLE, 0,
+            "its memory was saved while machines ran with '%s', now they run with '%s'",
+            saved->accel, now->accel);
+    }
+    if (strcmp(saved->cpu_model, now->cpu_model) != 0) {
+        return error_set(err, ERR_NOT_RESTORABLE, 0,
+                         "its memory was saved on the CPU '%s', here is '%s'", saved->cpu_model,
+                         now->cpu_model);
+    }
+    if (saved->cpu_count != now->cpu_count || saved->memory_bytes != now->memory_bytes) {
+        return error_set(err, ERR_NOT_RESTORABLE, 0,
+                         "its memory was saved with %" PRId64 " CPUs and %" PRId64
+                         " bytes of memory",
+                         saved->cpu_count, saved->memory_bytes);
+    }
+    return 0;
+}
+
+int vm_write_text(int directory_fd, const char *name, const char *text, size_t length,
+                  struct error *err)
+{
+    char temporary[64];
+    snprintf(temporary, sizeof(temporary), "%s.new", name);
+    unlinkat(directory_fd, temporary, 0);
+    auto_close int fd =
+        openat(directory_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 || write_all(fd, text, length) < 0 || fsync(fd) < 0 ||
+        renameat(directory_fd, temporary, directory_fd, name) < 0) {
+        error_set(err, errno == ENOSPC ? ERR_CAPACITY : ERR_ENGINE, errno, "write '%s'", name);
+        unlinkat(directory_fd, temporary, 0);
+        return -1;
+    }
+    return 0;
+}
+
+int vm_about_write(int directory_fd, const struct vm_about *about, struct error *err)
+{
+    char text[VM_ABOUT_MAX_BYTES];
+    size_t length = vm_about_print(about, text);
+    return vm_write_text(directory_fd, VM_ABOUT_NAME, text, length, err);
+}
+
+int vm_about_read(int directory_fd, struct vm_about *ret_about, struct error *err)
+{
+    auto_free char *text = NULL;
+    if (read_file_at(directory_fd, VM_ABOUT_NAME, VM_ABOUT_MAX_BYTES, &text) < 0) {
+        return error_set(err, ERR_NOT_RESTORABLE, errno, "read the description of the machine");
+    }
+    return vm_about_parse(text, ret_about, err);
+}
