@@ -48,6 +48,10 @@
       "requests a minute per workspace, 0 = unlimited")                                            \
     X(spare_slots, "spare_slots", "ATOLL_SPARE_SLOTS", 8, 0, 256,                                  \
       "prepared namespaces and cgroups kept ready for create")                                     \
+    X(warm_sandboxes, "warm_sandboxes", "ATOLL_WARM_SANDBOXES", 2, 0, 64,                          \
+      "running sandboxes of the default template and size kept ready for create, engine container") \
+    X(warm_memory_mb, "warm_memory_mb", "ATOLL_WARM_MEMORY_MB", 512, 0, 1048576,                   \
+      "memory of the host that an engine's sandboxes that are kept ready may take, MiB")           \
     X(default_cpu, "default_cpu", "ATOLL_DEFAULT_CPU", 1, 1, 64, "vCPUs when a request names none") \
     X(default_memory_mb, "default_memory_mb", "ATOLL_DEFAULT_MEMORY_MB", 1024, 128, 1048576,       \
       "memory when a request names none, MiB")                                                     \
@@ -72,6 +76,10 @@
       "seconds that a client may take to send a request's head or to move its body on")            \
     X(max_snapshots, "max_snapshots", "ATOLL_MAX_SNAPSHOTS", 100, 0, 1000000,                      \
       "snapshots of a tenant")                                                                     \
+    X(max_named_snapshots, "max_named_snapshots", "ATOLL_MAX_NAMED_SNAPSHOTS", 10, 0, 1000000,     \
+      "named snapshots of a tenant")                                                               \
+    X(snapshot_view_sec, "snapshot_view_sec", "ATOLL_SNAPSHOT_VIEW_SEC", 300, 1, 86400,            \
+      "seconds that a snapshot whose files were looked at stays ready for the next look")          \
     X(max_jobs, "max_jobs", "ATOLL_MAX_JOBS", 100, 1, 1000,                                       \
       "detached commands and services of a sandbox at once")                                       \
     X(max_terminals, "max_terminals", "ATOLL_MAX_TERMINALS", 256, 1, 256,                         \

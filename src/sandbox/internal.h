@@ -9,6 +9,7 @@
 #ifndef ATOLL_SANDBOX_INTERNAL_H
 #define ATOLL_SANDBOX_INTERNAL_H
 
+#include "sandbox/browsers.h"
 #include "sandbox/sandbox.h"
 #include "store/store_sandboxes.h"
 
@@ -99,6 +100,7 @@ struct sandboxes {
     struct sandbox *by_slug[ID_BUCKETS];
     struct preview_domain *preview_domains[TENANT_BUCKETS]; /* under views_lock */
     struct starts starts;
+    struct browsers browsers;
 
     atomic_uint_fast64_t sequence;
     atomic_int_fast64_t created_total, create_failed_total, destroyed_total, timeouts_total,

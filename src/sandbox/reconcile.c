@@ -265,6 +265,9 @@ static void destroy_unknown(struct round *round)
             sandbox_unref(sandbox);
             continue;
         }
+        if (browsers_know(round->sandboxes, id)) {
+            continue;
+        }
         struct error err = {0};
         log_warn("reconcile.unknown", "id=%s action=destroy", id);
         if (host_destroy(round->sandboxes->host, id, false, &err) < 0) {

@@ -67,12 +67,31 @@ static void go_on(struct sandboxes *sandboxes, struct sandbox *sandbox)
     }
 }
 
+/* Before anything is ended for it. Mutex held, given up meanwhile. */
+static int check_snapshot(struct sandboxes *sandboxes, struct sandbox *sandbox,
+                          const struct store_snapshot *snapshot, struct error *err)
+{
+    char image_id[sizeof(sandbox->record.image_id)], ignored[200];
+    memcpy(image_id, sandbox->record.image_id, sizeof(image_id));
+    pthread_mutex_unlock(&sandbox->mutex);
+    int result = host_snapshot_check(sandboxes->host, snapshot->id, snapshot->digest, image_id,
+                                     ignored, err);
+    pthread_mutex_lock(&sandbox->mutex);
+    return result;
+}
+
 static int restore_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
                         const struct store_snapshot *snapshot, struct error *err)
 {
     bool ran = sandbox->state == SANDBOX_RUNNING;
-    if (may_restore(sandbox, err) < 0 ||
-        (sandbox->record.processes && stop_busy(sandboxes, sandbox, "restore", err) < 0)) {
+    if (may_restore(sandbox, err) < 0) {
+        return -1;
+    }
+    bool has_processes = sandbox->record.processes || sandbox->record.memory_saved;
+    if (has_processes && check_snapshot(sandboxes, sandbox, snapshot, err) < 0) {
+        return error_prefix(err, "restore sandbox %s", sandbox->id);
+    }
+    if (sandbox->record.processes && stop_busy(sandboxes, sandbox, "restore", err) < 0) {
         return -1;
     }
     if (start_busy(sandboxes, sandbox, snapshot, err) < 0) {

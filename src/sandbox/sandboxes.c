@@ -25,6 +25,7 @@ static struct sandboxes *allocate(const struct settings *settings, struct store 
     sandboxes->catalogue = catalogue;
     atomic_init(&sandboxes->sequence, 1);
     starts_init(&sandboxes->starts);
+    browsers_init(&sandboxes->browsers);
     pthread_rwlock_init(&sandboxes->views_lock, NULL);
     pthread_rwlock_init(&sandboxes->registry_lock, NULL);
     pthread_mutex_init(&sandboxes->host_mutex, NULL);
@@ -107,6 +108,7 @@ struct sandboxes *sandboxes_close(struct sandboxes *sandboxes)
     timers_stop(sandboxes);
     watcher_stop(sandboxes);
     starts_close(&sandboxes->starts);
+    browsers_close(sandboxes);
     registry_clear(sandboxes);
     preview_domains_clear(sandboxes);
     free(sandboxes->claims);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/store_snapshot_names.h"
 
 #include <string.h>
 
@@ -38,18 +39,15 @@ static int check_ready(const struct store_snapshot *snapshot, struct error *err)
     return error_hint(err, "Use another snapshot.");
 }
 
-int snapshot_find_held(struct sandboxes *sandboxes, const char *tenant_id, const char *sandbox_id,
-                       const char *id, enum snapshot_hold_kind kind, struct snapshot_hold *hold,
-                       struct store_snapshot *ret_snapshot, struct error *err)
+int snapshot_find_ready(struct sandboxes *sandboxes, const char *tenant_id, const char *sandbox_id,
+                        const char *id, struct store_snapshot *ret_snapshot, struct error *err)
 {
-    *hold = (struct snapshot_hold){0};
-    /* Looked up first, so that nobody holds what is another tenant's; again, since it may be deleted between. */
-    if (snapshot_find(sandboxes, tenant_id, sandbox_id, id, ret_snapshot, err) < 0) {
-        return -1;
-    }
-    store_snapshot_clear(ret_snapshot);
-    if (hold_begin(sandboxes, hold, id, kind, sandbox_id, err) < 0 ||
-        snapshot_find(sandboxes, tenant_id, sandbox_id, id, ret_snapshot, err) < 0) {
+    struct store_snapshot_name name;
+    int named = id_valid("snp_", id)
+                    ? 0
+                    : store_snapshot_name_find(sandboxes->store, tenant_id, id, &name, err);
+    if (named < 0 || snapshot_find(sandboxes, tenant_id, sandbox_id, named ? name.snapshot_id : id,
+                                   ret_snapshot, err) < 0) {
         return -1;
     }
     if (check_ready(ret_snapshot, err) < 0) {
@@ -57,6 +55,23 @@ int snapshot_find_held(struct sandboxes *sandboxes, const char *tenant_id, const
         return -1;
     }
     return 0;
+}
+
+int snapshot_find_held(struct sandboxes *sandboxes, const char *tenant_id, const char *sandbox_id,
+                       const char *id, enum snapshot_hold_kind kind, struct snapshot_hold *hold,
+                       struct store_snapshot *ret_snapshot, struct error *err)
+{
+    *hold = (struct snapshot_hold){0};
+    /* Looked up first, so that nobody holds what is another tenant's; again, since it may be deleted between. */
+    if (snapshot_find_ready(sandboxes, tenant_id, sandbox_id, id, ret_snapshot, err) < 0) {
+        return -1;
+    }
+    char found[ID_SIZE];
+    memcpy(found, ret_snapshot->id, sizeof(found));
+    store_snapshot_clear(ret_snapshot);
+    return hold_begin(sandboxes, hold, found, kind, sandbox_id, err) < 0
+               ? -1
+               : snapshot_find_ready(sandboxes, tenant_id, sandbox_id, found, ret_snapshot, err);
 }
 
 void snapshot_touch(struct sandboxes *sandboxes, const char *id, int64_t retention_sec)

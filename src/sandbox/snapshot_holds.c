@@ -64,15 +64,34 @@ static const char *kind_name(enum snapshot_hold_kind kind)
         return "restore_in_progress";
     case SNAPSHOT_HOLD_FORK:
         return "fork_in_progress";
+    case SNAPSHOT_HOLD_VIEW:
+        return "view_in_progress";
+    case SNAPSHOT_HOLD_NAMING:
+        return "naming_in_progress";
     case SNAPSHOT_HOLD_DELETING:
         break;
     }
     return "delete_in_progress";
 }
 
+static void add_name(struct sandboxes *sandboxes, const char *id, json_t *dependents)
+{
+    struct store_snapshot snapshot;
+    struct error ignored = {0};
+    if (store_snapshot_find(sandboxes->store, NULL, id, &snapshot, &ignored) > 0) {
+        if (snapshot.name[0]) {
+            json_array_append_new(dependents,
+                                  json_pack("{s:s, s:s, s:s}", "type", "named_snapshot", "id",
+                                            snapshot.name, "label", snapshot.name));
+        }
+        store_snapshot_clear(&snapshot);
+    }
+}
+
 json_t *snapshot_dependents(struct sandboxes *sandboxes, const char *id)
 {
     json_t *dependents = json_array();
+    add_name(sandboxes, id, dependents);
     pthread_mutex_lock(&sandboxes->holds_mutex);
     for (const struct snapshot_hold *hold = sandboxes->holds; hold; hold = hold->next) {
         if (strcmp(hold->id, id) == 0) {

@@ -19,8 +19,13 @@ void hold_end(struct sandboxes *sandboxes, struct snapshot_hold *hold);
 int snapshot_find(struct sandboxes *sandboxes, const char *tenant_id, const char *sandbox_id,
                   const char *id, struct store_snapshot *ret_snapshot, struct error *err);
 
-/* The same for one that is to be used: held for whoever asks (the sandbox, or NULL) until hold_end, which is
- * called in any case. ERR_SNAPSHOT_NOT_READY, ERR_NOT_RESTORABLE. */
+/* The same for one that is to be used, which can also be called by its name. ERR_SNAPSHOT_NOT_READY,
+ * ERR_NOT_RESTORABLE. */
+int snapshot_find_ready(struct sandboxes *sandboxes, const char *tenant_id, const char *sandbox_id,
+                        const char *id, struct store_snapshot *ret_snapshot, struct error *err);
+
+/* The same, held for whoever asks (the sandbox, or NULL) until hold_end, which is
+ * called in any case. */
 int snapshot_find_held(struct sandboxes *sandboxes, const char *tenant_id, const char *sandbox_id,
                        const char *id, enum snapshot_hold_kind kind, struct snapshot_hold *hold,
                        struct store_snapshot *ret_snapshot, struct error *err);

@@ -56,11 +56,12 @@ static void put_state(json_t *object, const struct store_snapshot *snapshot)
 json_t *snapshot_object(struct sandboxes *sandboxes, const struct store_snapshot *snapshot)
 {
     json_t *object = json_pack(
-        "{s:s, s:s, s:o, s:o, s:b, s:o, s:n, s:b, s:o, s:o, s:o, s:o, s:o}", "id", snapshot->id,
+        "{s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "id", snapshot->id,
         "sandbox_id", snapshot->sandbox_id, "resource", resource_of(sandboxes, snapshot), "comment",
         text_or_null(snapshot->comment), "keep", (int)snapshot->keep, "retention_seconds",
         snapshot->retention_sec ? json_integer(snapshot->retention_sec) : json_null(),
-        "named_snapshot", "browsable", 0, "parent_snapshot_id", text_or_null(snapshot->parent_id),
+        "named_snapshot", text_or_null(snapshot->name), "browsable",
+        snapshot->status == SNAPSHOT_READY, "parent_snapshot_id", text_or_null(snapshot->parent_id),
         "last_used_at", time_or_null(snapshot->last_used_ms), "expires_at",
         time_or_null(snapshot->expires_ms), "created_at", time_or_null(snapshot->created_ms),
         "updated_at", time_or_null(snapshot->updated_ms));

@@ -163,6 +163,7 @@ int snapshot_remove_held(struct sandboxes *sandboxes, const struct store_snapsho
         return -1;
     }
     events_notify(sandboxes->events);
+    browsers_drop(sandboxes, snapshot->id);
     FAULT_POINT("daemon.snapshot.deleted");
     /* Without a record it is deleted; files that could not be removed now are removed by reconcile. */
     if (host_snapshot_remove(sandboxes->host, snapshot->id, &problem) < 0) {
@@ -171,6 +172,26 @@ int snapshot_remove_held(struct sandboxes *sandboxes, const struct store_snapsho
     }
     log_info("snapshot.deleted", "id=%s source=%s", snapshot->id, source ? source : "api");
     return 0;
+}
+
+/* Held for deleting: nobody names it meanwhile. */
+static int delete_held(struct sandboxes *sandboxes, const struct principal *principal,
+                       const char *id, struct error *err)
+{
+    struct store_snapshot snapshot;
+    if (snapshot_find(sandboxes, principal->tenant_id, NULL, id, &snapshot, err) < 0) {
+        return -1;
+    }
+    int result;
+    if (snapshot.name[0]) {
+        error_set(err, ERR_SNAPSHOT_IN_USE, 0, "the snapshot is kept under the name '%s'",
+                  snapshot.name);
+        result = error_hint(err, "Give the name up first: DELETE /named-snapshots/{name}.");
+    } else {
+        result = snapshot_remove_held(sandboxes, &snapshot, NULL, err);
+    }
+    store_snapshot_clear(&snapshot);
+    return result;
 }
 
 int snapshot_delete(struct sandboxes *sandboxes, const struct principal *principal,
@@ -182,11 +203,11 @@ int snapshot_delete(struct sandboxes *sandboxes, const struct principal *princip
         snapshot_find(sandboxes, principal->tenant_id, sandbox_id, id, &snapshot, err) < 0) {
         return -1;
     }
+    store_snapshot_clear(&snapshot);
     int result = hold_begin(sandboxes, &hold, id, SNAPSHOT_HOLD_DELETING, NULL, err);
     if (result == 0) {
-        result = snapshot_remove_held(sandboxes, &snapshot, NULL, err);
+        result = delete_held(sandboxes, principal, id, err);
         hold_end(sandboxes, &hold);
     }
-    store_snapshot_clear(&snapshot);
     return result;
 }

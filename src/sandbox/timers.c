@@ -176,6 +176,7 @@ static void *timer_main(void *context)
     while (!sandboxes->closing) {
         int64_t next_ms = expire_due(sandboxes);
         snapshots_expire(sandboxes);
+        browsers_expire(sandboxes);
         store_checkpoint(sandboxes->store);
         int64_t now_ms = clock_monotonic_ms();
         if (now_ms >= prune_ms) {

@@ -133,5 +133,7 @@ int store_snapshot_name_delete(struct store *store, const char *tenant_id, const
 {
     struct store *locked STORE_LOCKED = store_lock(store);
     return store_execute(store, err, "DELETE FROM named_snapshots WHERE tenant_id = ? AND name = ?",
-                         "tt", tenant_id, name);
+                         "tt", tenant_id, name) < 0
+               ? -1
+               : sqlite3_changes(store->db);
 }

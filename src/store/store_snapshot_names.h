@@ -24,7 +24,7 @@ int store_snapshot_name_list(struct store *store, const char *tenant_id,
                              struct store_snapshot_name **ret_names, size_t *ret_count,
                              struct error *err);
 
-/* Succeeds on an unknown one. */
+/* 1: it was there; 0; -1. */
 int store_snapshot_name_delete(struct store *store, const char *tenant_id, const char *name,
                                struct error *err);
 

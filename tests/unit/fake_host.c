@@ -18,6 +18,10 @@ static struct {
     struct host_snapshot_id snapshots[SANDBOXES_MAX]; /* in order of id */
     size_t snapshot_count;
     char created_from[32];
+    bool created_files_only;
+    const char *vm_accel, *vm_problem;
+    bool memory_is_gone;
+    char console[2048];
     struct {
         enum error_code code;
         bool took_effect;
@@ -52,8 +56,9 @@ static void put(const char *id, enum host_state state)
     struct host_sandbox *sandbox = find(id);
     if (!sandbox) {
         sandbox = &host.sandboxes[host.count++];
+        *sandbox = (struct host_sandbox){.engine = "container"};
     }
-    *sandbox = (struct host_sandbox){.state = state};
+    sandbox->state = state;
     snprintf(sandbox->id, sizeof(sandbox->id), "%s", id);
     snprintf(sandbox->agent_socket, sizeof(sandbox->agent_socket), "/agents/%s", id);
 }
@@ -117,6 +122,9 @@ void fake_host_reset(void)
     host.count = 0;
     host.snapshot_count = 0;
     host.created_from[0] = '\0';
+    host.console[0] = '\0';
+    host.vm_accel = NULL;
+    host.memory_is_gone = false;
     memset(host.faults, 0, sizeof(host.faults));
     memset(host.calls, 0, sizeof(host.calls));
     host.unreachable = false;
@@ -142,6 +150,28 @@ void fake_host_reachable(bool reachable)
     unlock();
 }
 
+void fake_host_vm(const char *accel, const char *problem)
+{
+    lock();
+    host.vm_accel = accel;
+    host.vm_problem = problem;
+    unlock();
+}
+
+void fake_host_forget_memory(void)
+{
+    lock();
+    host.memory_is_gone = true;
+    unlock();
+}
+
+void fake_host_console(const char *text)
+{
+    lock();
+    snprintf(host.console, sizeof(host.console), "%s", text);
+    unlock();
+}
+
 void fake_host_end(const char *id, const char *reason, bool tell)
 {
     lock();
@@ -150,6 +180,7 @@ void fake_host_end(const char *id, const char *reason, bool tell)
         struct host_ended ended = {0};
         snprintf(ended.id, sizeof(ended.id), "%s", id);
         snprintf(ended.reason, sizeof(ended.reason), "%s", reason);
+        memcpy(ended.console, host.console, sizeof(ended.console));
         send(host.watch_fd, &ended, sizeof(ended), MSG_NOSIGNAL);
     }
     unlock();
@@ -221,6 +252,11 @@ const char *fake_host_created_from(void)
     return host.created_from;
 }
 
+bool fake_host_created_files_only(void)
+{
+    return host.created_files_only;
+}
+
 int fake_host_calls(enum fake_call call)
 {
     lock();
@@ -256,7 +292,29 @@ int host_hello(struct hostclient *client, struct host_info *ret_info, struct err
         .cpu_count = 2,
         .engines = {{.name = "container", .accel = "none", .memory_problem = "it is pretended"}},
         .engine_count = 1};
+    if (host.vm_accel) {
+        struct host_engine *vm = &ret_info->engines[ret_info->engine_count++];
+        *vm =
+            (struct host_engine){.name = "vm", .isolation = "a machine", .memory_snapshots = true};
+        snprintf(vm->accel, sizeof(vm->accel), "%s", host.vm_accel);
+        snprintf(vm->problem, sizeof(vm->problem), "%s", host.vm_problem);
+    }
     return 0;
+}
+
+static bool is_kept(const struct host_sandbox *sandbox)
+{
+    return sandbox &&
+           (sandbox->state == HOST_STATE_STOPPED || sandbox->state == HOST_STATE_SUSPENDED);
+}
+
+/* Snapshots of machines hold memory here. */
+static bool resumes(const struct host_create *request)
+{
+    const struct host_sandbox *kept = find(request->id);
+    bool suspended = kept && kept->state == HOST_STATE_SUSPENDED;
+    return strcmp(request->engine, "vm") == 0 && !host.memory_is_gone &&
+           (request->snapshot ? !request->files_only : suspended);
 }
 
 int host_create(struct hostclient *client, const struct host_create *request,
@@ -266,17 +324,24 @@ int host_create(struct hostclient *client, const struct host_create *request,
     bool effect;
     lock();
     bool fails = fault(FAKE_CREATE, &effect, err);
-    const struct host_sandbox *kept = find(request->id);
     snprintf(host.created_from, sizeof(host.created_from), "%s",
              request->snapshot ? request->snapshot : "");
+    host.created_files_only = request->files_only;
+    bool vm = strcmp(request->engine, "vm") == 0, resumed = resumes(request);
     if (!fails && request->snapshot && !find_snapshot(request->snapshot)) {
         fails = error_set(err, ERR_NOT_RESTORABLE, 0, "no such snapshot");
-    } else if (!fails && request->keep_disk && (!kept || kept->state != HOST_STATE_STOPPED)) {
+    } else if (!fails && request->keep_disk && !is_kept(find(request->id))) {
         fails = error_set(err, ERR_NOT_FOUND, 0, "no kept disk");
     } else if (effect) {
         put(request->id, HOST_STATE_RUNNING);
+        snprintf(find(request->id)->engine, sizeof(find(request->id)->engine), "%s",
+                 request->engine);
     }
-    *ret_created = (struct host_created){.boot_path = "warm", .boot_us = 1234};
+    *ret_created = (struct host_created){
+        .boot_path = "warm", .accel = "none", .boot_us = 1234, .resumed = resumed};
+    snprintf(ret_created->boot_path, sizeof(ret_created->boot_path), "%s",
+             vm ? (request->keep_disk && !resumed ? "cold" : "snapshot") : "warm");
+    snprintf(ret_created->accel, sizeof(ret_created->accel), "%s", vm ? host.vm_accel : "none");
     snprintf(ret_created->agent_socket, sizeof(ret_created->agent_socket), "/agents/%s",
              request->id);
     unlock();
@@ -306,6 +371,8 @@ static int set_state(enum fake_call call, const char *id, enum host_state state,
     const struct host_sandbox *sandbox = find(id);
     if (!fails && (!sandbox || sandbox->state == HOST_STATE_STOPPED)) {
         fails = error_set(err, ERR_NOT_FOUND, 0, "no such sandbox");
+    } else if (!fails && call == FAKE_THAW && sandbox->state == HOST_STATE_SUSPENDED) {
+        fails = error_set(err, ERR_NOT_RUNNING, 0, "it is suspended");
     } else if (effect && sandbox) {
         put(id, state);
     }
@@ -317,8 +384,12 @@ int host_freeze(struct hostclient *client, const char *id, enum host_state *ret_
                 struct error *err)
 {
     (void)client;
-    *ret_state = HOST_STATE_FROZEN;
-    return set_state(FAKE_FREEZE, id, HOST_STATE_FROZEN, err);
+    lock();
+    const struct host_sandbox *sandbox = find(id);
+    *ret_state =
+        sandbox && strcmp(sandbox->engine, "vm") == 0 ? HOST_STATE_SUSPENDED : HOST_STATE_FROZEN;
+    unlock();
+    return set_state(FAKE_FREEZE, id, *ret_state, err);
 }
 
 int host_thaw(struct hostclient *client, const char *id, struct error *err)
@@ -333,8 +404,8 @@ int host_usage(struct hostclient *client, const char *id, struct host_usage *ret
     (void)client;
     *ret_usage = (struct host_usage){.cpu_us = 5000};
     enum host_state state = fake_host_state(id);
-    return state && state != HOST_STATE_STOPPED ? 0
-                                                : error_set(err, ERR_NOT_FOUND, 0, "no processes");
+    bool runs = state == HOST_STATE_RUNNING || state == HOST_STATE_FROZEN;
+    return runs ? 0 : error_set(err, ERR_NOT_FOUND, 0, "no processes");
 }
 
 int host_snapshot(struct hostclient *client, const char *id, const char *snapshot_id,
@@ -351,7 +422,26 @@ int host_snapshot(struct hostclient *client, const char *id, const char *snapsho
     }
     *ret_snapshot = (struct host_snapshot){
         .disk_bytes = 1024, .stored_bytes = 512, .pause_us = 700, .digest = "d1"};
+    const struct host_sandbox *sandbox = find(id);
+    if (sandbox && strcmp(sandbox->engine, "vm") == 0 && sandbox->state != HOST_STATE_STOPPED) {
+        ret_snapshot->memory_bytes = 256;
+    }
     unlock();
+    return fails ? -1 : 0;
+}
+
+int host_snapshot_check(struct hostclient *client, const char *snapshot_id, const char *digest,
+                        const char *template_image, char memory_problem[200], struct error *err)
+{
+    (void)client, (void)digest, (void)template_image;
+    bool effect;
+    lock();
+    bool fails = fault(FAKE_SNAPSHOT_CHECK, &effect, err);
+    if (!fails && !find_snapshot(snapshot_id)) {
+        fails = error_set(err, ERR_NOT_RESTORABLE, 0, "no such snapshot");
+    }
+    unlock();
+    memory_problem[0] = '\0';
     return fails ? -1 : 0;
 }
 

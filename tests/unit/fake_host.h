@@ -15,6 +15,7 @@ enum fake_call {
     FAKE_HELLO, /* agent_hello */
     FAKE_SNAPSHOT,
     FAKE_SNAPSHOT_REMOVE,
+    FAKE_SNAPSHOT_CHECK,
     FAKE_CALL_COUNT,
 };
 
@@ -26,6 +27,14 @@ void fake_host_fail_next(enum fake_call call, enum error_code code, bool took_ef
 
 /* Reachable or not; connections break when it becomes unreachable. */
 void fake_host_reachable(bool reachable);
+
+/* The host has a vm engine, too, which keeps memory: accel "kvm" or "tcg"; problem: why it is not usable, or "".
+ * accel NULL: it has none (so it begins). */
+void fake_host_vm(const char *accel, const char *problem);
+/* What was saved of memory cannot be used any more: everything starts anew on its files. */
+void fake_host_forget_memory(void);
+/* What the next end of a sandbox shows of its machine's console. */
+void fake_host_console(const char *text);
 
 /* The sandbox's processes end by themselves: its disk stays, watchers hear of it (when told). */
 void fake_host_end(const char *id, const char *reason, bool tell);
@@ -43,8 +52,9 @@ void fake_host_add_snapshot(const char *id);
 void fake_host_forget_snapshot(const char *id);
 bool fake_host_has_snapshot(const char *id);
 size_t fake_host_snapshot_count(void);
-/* The snapshot of the last host_create, or "". */
+/* The snapshot of the last host_create, or "", and whether its files only. */
 const char *fake_host_created_from(void);
+bool fake_host_created_files_only(void);
 int fake_host_calls(enum fake_call call);
 
 #endif

@@ -205,12 +205,25 @@ static void files_that_stay_behind_are_removed_later(void)
     CHECK(await(has_no_files, snapshot));
 }
 
+static void a_damaged_one_ends_nothing(void)
+{
+    char id[ID_SIZE], snapshot[ID_SIZE];
+    REQUIRE(create("{}", id));
+    REQUIRE(take(id, "{}", snapshot));
+    fake_host_fail_next(FAKE_SNAPSHOT_CHECK, ERR_NOT_RESTORABLE, false);
+    CHECK_INT(restore(id, snapshot), -1);
+    CHECK_INT(f.err.code, ERR_NOT_RESTORABLE);
+    CHECK_TEXT(fixture_state(&f, id), "running");
+    CHECK_INT(fake_host_calls(FAKE_DESTROY), 0);
+    CHECK_INT(fake_host_calls(FAKE_CREATE), 1);
+}
+
 static void a_refused_restore_goes_on_with_the_old_files(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
     REQUIRE(create("{}", id));
     REQUIRE(take(id, "{}", snapshot));
-    fake_host_forget_snapshot(snapshot);
+    fake_host_fail_next(FAKE_CREATE, ERR_NOT_RESTORABLE, false);
     CHECK_INT(restore(id, snapshot), -1);
     CHECK_INT(f.err.code, ERR_NOT_RESTORABLE);
     CHECK_TEXT(fixture_state(&f, id), "running");
@@ -348,6 +361,7 @@ static void one_that_was_being_taken_runs_after_a_crash(void)
     X(files_without_a_record_are_removed)                                                          \
     X(one_without_files_has_failed)                                                                \
     X(files_that_stay_behind_are_removed_later)                                                    \
+    X(a_damaged_one_ends_nothing)                                                                  \
     X(a_refused_restore_goes_on_with_the_old_files)                                                \
     X(restore_keeps_the_id)                                                                        \
     X(a_held_one_is_not_deleted)                                                                   \
