@@ -44,6 +44,9 @@ static struct catalogue *open_catalogue(struct fixture *fixture)
               "{\"id\":\"nextjs\",\"image_id\":\"miosa-sandbox\",\"cpu_count\":2,"
               "\"memory_mb\":2048,\"disk_mb\":4096,\"workdir\":\"/app\"}");
     make_file(fixture, "templates/c.json", "{\"id\":\"unbuilt\"}");
+    make_file(fixture, "templates/d.json",
+              "{\"id\":\"in-a-container\",\"image_id\":\"miosa-sandbox\","
+              "\"engine\":\"container\"}");
     char templates[80], images[80];
     snprintf(templates, sizeof(templates), "%s/templates", fixture->directory);
     snprintf(images, sizeof(images), "%s/images", fixture->directory);
