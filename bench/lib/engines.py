@@ -79,9 +79,9 @@ def usable(api, engine, seconds=30):
     """The engine's description once it knows what it can do; Failure when it cannot run here."""
     deadline = time.monotonic() + seconds
     while True:
-        engines = {one["name"]: one for one in api.call("GET", "/engines")[0]["data"]}
+        engines = {one["id"]: one for one in api.call("GET", "/engines")[0]["data"]}
         told = engines.get(engine)
-        if told and told.get("usable", True) and not told.get("probing"):
+        if told and told["usable"]:
             return told
         if time.monotonic() > deadline:
             raise Failure(f"the engine {engine} cannot run here: {told}")

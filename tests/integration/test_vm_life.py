@@ -19,8 +19,9 @@ def test_it_says_what_it_is(instance, client, sandbox):
     assert made["boot_path"] in ("snapshot", "cold")
     assert "machine" in made["isolation"]
     assert sandbox.output("uname -r") != os.uname().release
-    engines = {one["name"]: one for one in checked(client.get("/engines"))["data"]}
-    assert engines["vm"]["accel"] == "tcg" and engines["vm"]["memory_snapshots"] is True
+    engines = {one["id"]: one for one in checked(client.get("/engines"))["data"]}
+    assert engines["vm"]["usable"] and engines["vm"]["accel"] == "tcg"
+    assert engines["vm"]["capabilities"]["memory_snapshot"] is True
     assert engines["container"]["accel"] == "none"
 
 
