@@ -73,6 +73,7 @@ int command_resume(const struct command *command, const struct arguments *argume
 int command_stop(const struct command *command, const struct arguments *arguments);
 int command_extend(const struct command *command, const struct arguments *arguments);
 int command_remove(const struct command *command, const struct arguments *arguments);
+int command_engines(const struct command *command, const struct arguments *arguments);
 int command_templates(const struct command *command, const struct arguments *arguments);
 int command_key(const struct command *command, const struct arguments *arguments);
 int command_health(const struct command *command, const struct arguments *arguments);

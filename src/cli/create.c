@@ -23,6 +23,7 @@ int create_options_add(const struct command *command, const struct arguments *ar
 {
     add_text(arguments, "name", body, "name");
     add_text(arguments, "template", body, "template_id");
+    add_text(arguments, "engine", body, "engine");
     add_text(arguments, "size", body, "size");
     add_text(arguments, "network", body, "network");
     int code = add_number(command, arguments, "cpu", body, "cpu_count");
@@ -61,6 +62,9 @@ static int make_body(const struct command *command, const struct arguments *argu
     }
     if (arguments_has(arguments, "auto-resume")) {
         json_object_set_new(body, "auto_resume", json_true());
+    }
+    if (arguments_has(arguments, "files-only")) {
+        json_object_set_new(body, "memory", json_false());
     }
     if (arguments_has(arguments, "auto-start")) {
         json_object_set_new(body, "auto_start", json_true());

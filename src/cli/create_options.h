@@ -10,6 +10,7 @@
 #define CREATE_OPTION_ROWS                                                                         \
     {0, "name", "NAME", "name to refer to it by"},                                                 \
         {'T', "template", "ID", "template, see 'atoll templates' (default miosa-sandbox)"},        \
+        {0, "engine", "KIND", "container, vm or auto, see 'atoll engines'"},                       \
         {0, "size", "SIZE", "xs, small, medium, large or xl"},                                     \
         {0, "cpu", "COUNT", "virtual CPUs"}, {'m', "memory", "MB", "memory in MiB"},               \
         {0, "disk", "MB", "disk in MiB"}, {0, "network", "KIND", "egress (default) or none"},      \

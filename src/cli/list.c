@@ -8,7 +8,7 @@ enum { PAGE_LIMIT = 100, PAGES_MAX = 1000 };
 
 static int list_path(const struct arguments *arguments, int page, struct buffer *path)
 {
-    static const char *const filters[] = {"state", "search"};
+    static const char *const filters[] = {"state", "engine", "search"};
     int failed = buffer_printf(path, "/sandboxes?limit=%d&page=%d", PAGE_LIMIT, page);
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
         const char *value = arguments_value(arguments, filters[i]);
@@ -76,6 +76,7 @@ static void add_row(struct table *table, const json_t *sandbox)
         json_text(sandbox, "id"),
         *name ? name : "-",
         json_text(sandbox, "state"),
+        json_text(sandbox, "engine"),
         json_text(sandbox, "template_id"),
         size,
         created < 0 ? "-" : duration_text(time(NULL) - created, age),
@@ -87,8 +88,8 @@ static void add_row(struct table *table, const json_t *sandbox)
 static void print_sandboxes(const json_t *sandboxes)
 {
     struct table table = {
-        .column_count = 7,
-        .headings = {"ID", "NAME", "STATE", "TEMPLATE", "SIZE", "AGE", "TIME LEFT"},
+        .column_count = 8,
+        .headings = {"ID", "NAME", "STATE", "ENGINE", "TEMPLATE", "SIZE", "AGE", "TIME LEFT"},
     };
     size_t index;
     json_t *sandbox;

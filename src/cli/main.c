@@ -35,7 +35,8 @@ static const struct option_spec create_options[] = {
     {0, "ephemeral", NULL, "destroy it at its timeout instead of pausing it"},
     {0, "auto-resume", NULL, "resume it when a command, file or page of it is asked for"},
     {0, "auto-start", NULL, "start the template's app at once"},
-    {0, "snapshot", "ID", "start on the files of a snapshot, see 'atoll snapshot'"},
+    {0, "snapshot", "ID", "start from a snapshot, see 'atoll snapshot'"},
+    {0, "files-only", NULL, "with --snapshot: leave the memory that it has alone"},
     {0, "metadata", "KEY=VALUE", "note to keep with it (repeatable)"},
     {0, "tag", "TAG", "tag (repeatable)"},
     END_OF_OPTIONS,
@@ -103,6 +104,7 @@ static const struct option_spec list_options[] = {
     {'q', "quiet", NULL, "print ids only"},
     {0, "names", NULL, "print names and ids only"},
     {0, "state", "STATE", "only those in a state, such as running or paused"},
+    {0, "engine", "KIND", "only those of an engine: container or vm"},
     {0, "search", "TEXT", "only those with the text in name, id or slug"},
     END_OF_OPTIONS,
 };
@@ -277,6 +279,8 @@ const struct command command_table[] = {
     {"templates", "", "list what sandboxes can be made from",
      "Example:\n  atoll create --template python\n", templates_options, 0, 0, 0, OPERAND_NONE, NULL,
      command_templates},
+    {"engines", "", "list what can run sandboxes here, and why not",
+     "Example:\n  atoll create --engine vm\n", NULL, 0, 0, 0, OPERAND_NONE, NULL, command_engines},
     {"key", "create [NAME] | ls | rm ID", "manage API keys",
      "create prints the new key, once.\n"
      "\nExamples:\n"

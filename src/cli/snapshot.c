@@ -17,7 +17,8 @@ const struct option_spec snapshot_options[] = {
 
 const struct option_spec fork_options[] = {
     {'n', "name", "NAME", "name of the new sandbox"},
-    {'s', "snapshot", "ID", "with the files of this snapshot of it"},
+    {'s', "snapshot", "ID", "from this snapshot of it, not as it is now"},
+    {0, "files-only", NULL, "start new processes on its files, also where memory is saved"},
     {'t', "timeout", "TIME", "pause (or destroy) the new one after 90, 90s, 15m, 2h, 1d"},
     {'e', "env", "KEY=VALUE", "variables in the place of the sandbox's own (repeatable)"},
     {0, NULL, NULL, NULL},
@@ -121,6 +122,9 @@ int command_fork(const struct command *command, const struct arguments *argument
     auto_json json_t *body = json_object();
     add_text(arguments, "name", body, "name");
     add_text(arguments, "snapshot", body, "snapshot_id");
+    if (arguments_has(arguments, "files-only")) {
+        json_object_set_new(body, "memory", json_false());
+    }
     int code = add_duration(command, arguments, "timeout", body, "timeout_sec");
     code = code ? code : add_pairs(command, arguments, "env", body, "env");
     if (code) {
