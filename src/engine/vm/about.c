@@ -17,10 +17,10 @@
 #define TEXTS(X)                                                                                   \
     X("template", shape.template_image)                                                            \
     X("template_digest", shape.template_digest)                                                    \
-    X("kernel_digest", shape.kernel_digest)                                                        \
-    X("qemu", shape.qemu_version)                                                                  \
-    X("accel", shape.accel)                                                                        \
-    X("cpu_model", shape.cpu_model)
+    X("guest_digest", shape.facts.guest_digest)                                                    \
+    X("qemu", shape.facts.qemu_version)                                                            \
+    X("accel", shape.facts.accel)                                                                  \
+    X("cpu_model", shape.facts.cpu_model)
 #define NUMBERS(X)                                                                                 \
     X("cpu_count", shape.cpu_count)                                                                \
     X("memory_bytes", shape.memory_bytes)                                                          \
@@ -130,20 +130,20 @@ int vm_about_parse(const char *text, struct vm_about *ret_about, struct error *e
 
 int vm_shape_fits(const struct vm_shape *saved, const struct vm_shape *now, struct error *err)
 {
-    if (strcmp(saved->qemu_version, now->qemu_version) != 0) {
+    if (strcmp(saved->facts.qemu_version, now->facts.qemu_version) != 0) {
         return error_set(err, ERR_NOT_RESTORABLE, 0, "its memory was saved by QEMU %s, here is %s",
-                         saved->qemu_version, now->qemu_version);
+                         saved->facts.qemu_version, now->facts.qemu_version);
     }
-    if (strcmp(saved->accel, now->accel) != 0) {
+    if (strcmp(saved->facts.accel, now->facts.accel) != 0) {
         return error_set(
             err, ERR_NOT_RESTORABLE, 0,
             "its memory was saved while machines ran with '%s', now they run with '%s'",
-            saved->accel, now->accel);
+            saved->facts.accel, now->facts.accel);
     }
-    if (strcmp(saved->cpu_model, now->cpu_model) != 0) {
+    if (strcmp(saved->facts.cpu_model, now->facts.cpu_model) != 0) {
         return error_set(err, ERR_NOT_RESTORABLE, 0,
-                         "its memory was saved on the CPU '%s', here is '%s'", saved->cpu_model,
-                         now->cpu_model);
+                         "its memory was saved on the CPU '%s', here is '%s'",
+                         saved->facts.cpu_model, now->facts.cpu_model);
     }
     if (saved->cpu_count != now->cpu_count || saved->memory_bytes != now->memory_bytes) {
         return error_set(err, ERR_NOT_RESTORABLE, 0,

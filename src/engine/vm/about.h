@@ -7,21 +7,19 @@
 #define ATOLL_ENGINE_VM_ABOUT_H
 
 #include "engine/engine.h"
+#include "engine/vm/host_facts.h"
 
 #include <stddef.h>
 
-enum { VM_WORD_SIZE = 80, VM_ABOUT_MAX_BYTES = 4096 };
+enum { VM_ABOUT_MAX_BYTES = 4096 };
 
 #define VM_ABOUT_NAME "about"
 
 /* What two machines must have in common for the memory of one to make sense in the other. */
 struct vm_shape {
+    struct host_facts facts;
     char template_image[ENGINE_TEMPLATE_SIZE];
     char template_digest[ENGINE_DIGEST_SIZE]; /* of its root.ext4 */
-    char kernel_digest[ENGINE_DIGEST_SIZE];   /* of kernel and initramfs */
-    char qemu_version[VM_WORD_SIZE];
-    char accel[VM_WORD_SIZE];
-    char cpu_model[VM_WORD_SIZE];
     int64_t cpu_count;
     int64_t memory_bytes;
     int64_t disk_bytes;

@@ -11,6 +11,7 @@
 
 #include "engine/vm/about.h"
 #include "engine/vm/internal.h"
+#include "engine/vm/known.h"
 #include "engine/vm/layers.h"
 #include "linux/qmp.h"
 
@@ -49,6 +50,17 @@ int saved_restore(int directory_fd, struct qmp *qmp, pid_t pid, struct error *er
 /* The machine is loaded and about to run: from here on saved/ is history. Then, when it runs: */
 int saved_commit(int directory_fd, struct error *err);
 void saved_forget(int directory_fd);
+
+/* Removes what is left of one that was not finished, or is of no use. */
+void saved_discard(int directory_fd, const char *name);
+
+bool saved_exists(int directory_fd, const char *name);
+/* A descriptor; -1 with err: ERR_NOT_RESTORABLE. */
+int saved_open(int directory_fd, struct error *err);
+
+/* The part of saved_check that does not ask for the host: are the files whole? */
+int saved_check_files(struct vm_known *known, int directory_fd, struct vm_about *ret_about,
+                      struct error *err);
 
 /* QMP "stop" and "cont"; each is fine when it is so already. A machine that is still loading does not continue. */
 int machine_stop(struct qmp *qmp, struct error *err);
