@@ -17,7 +17,8 @@ void admin_print_help(FILE *out)
         "  atolld [FLAGS] admin create-key --tenant NAME --name NAME [--scopes LIST]\n"
         "                                                prints the key, once; makes the tenant\n"
         "                                                if need be. LIST: comma-separated,\n"
-        "                                                default all of\n"
+        "                                                default \"all\", which is all but\n"
+        "                                                operator, of\n"
         "    %s\n",
         scope_name_list);
 }
@@ -27,7 +28,8 @@ static int parse_scopes(const char *list, unsigned *ret_bits, struct error *err)
     unsigned bits = 0;
     do {
         size_t length = strcspn(list, ",");
-        unsigned scope = scope_find(list, length);
+        bool all = length == 3 && strncmp(list, "all", length) == 0;
+        unsigned scope = all ? SCOPE_ALL : scope_find(list, length);
         if (!scope) {
             return error_set_field(err, ERR_VALIDATION, "scopes", "there is no scope '%.*s'",
                                    (int)length, list);

@@ -118,6 +118,8 @@ struct sandboxes {
     struct snapshot_hold *holds; /* under holds_mutex: snapshots that are in use */
     int64_t expiry_ms;           /* timer thread: when to look for expired snapshots again */
 
+    pthread_mutex_t warm_mutex; /* one change of the warm pools at a time */
+
     atomic_bool closing;
     int watch_wake_fd; /* eventfd */
     pthread_t watch_thread;

@@ -31,6 +31,7 @@ static struct sandboxes *allocate(const struct settings *settings, struct store 
     pthread_mutex_init(&sandboxes->host_mutex, NULL);
     pthread_mutex_init(&sandboxes->timer_mutex, NULL);
     pthread_mutex_init(&sandboxes->holds_mutex, NULL);
+    pthread_mutex_init(&sandboxes->warm_mutex, NULL);
     pthread_cond_init(&sandboxes->first_round, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -115,6 +116,7 @@ struct sandboxes *sandboxes_close(struct sandboxes *sandboxes)
     close_fd(sandboxes->watch_wake_fd);
     pthread_cond_destroy(&sandboxes->timer_wake);
     pthread_cond_destroy(&sandboxes->first_round);
+    pthread_mutex_destroy(&sandboxes->warm_mutex);
     pthread_mutex_destroy(&sandboxes->holds_mutex);
     pthread_mutex_destroy(&sandboxes->timer_mutex);
     pthread_mutex_destroy(&sandboxes->host_mutex);

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "sandbox/warm_pools.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -90,6 +91,7 @@ static bool reconcile_round(struct sandboxes *sandboxes)
 static void follow(struct sandboxes *sandboxes, int fd)
 {
     bool again = reconcile_round(sandboxes);
+    warm_pools_send(sandboxes);
     first_round_is_done(sandboxes);
     int64_t next_round_ms = clock_monotonic_ms() + RECONCILE_AGAIN_MS;
     while (!sandboxes->closing) {

@@ -166,7 +166,13 @@ static const char *const migrations[] = {
     "CREATE TABLE named_snapshots (tenant_id TEXT NOT NULL REFERENCES tenants,"
     " name TEXT NOT NULL COLLATE NOCASE, snapshot_id TEXT NOT NULL UNIQUE,"
     " made INTEGER NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (tenant_id, name)) STRICT,"
-    " WITHOUT ROWID;",
+    " WITHOUT ROWID;"
+    /* sandboxes that are kept ready; of the instance, not of a tenant */
+    "CREATE TABLE warm_pools (template_id TEXT NOT NULL, engine TEXT NOT NULL,"
+    " network TEXT NOT NULL, cpu_count INTEGER NOT NULL, memory_mb INTEGER NOT NULL,"
+    " disk_mb INTEGER NOT NULL, process_limit INTEGER NOT NULL, target INTEGER NOT NULL,"
+    " PRIMARY KEY (template_id, engine, network, cpu_count, memory_mb, disk_mb, process_limit))"
+    " STRICT, WITHOUT ROWID;",
 };
 
 enum { MIGRATION_COUNT = sizeof(migrations) / sizeof(migrations[0]) };

@@ -17,7 +17,8 @@
     X(SCOPE_DEPLOYMENTS, 5, "deployments:write") /* and read */                                    \
     X(SCOPE_DOMAINS, 6, "domains:write")                                                           \
     X(SCOPE_EVENTS_READ, 7, "events:read")   /* tenant-wide streams, webhooks' lists */            \
-    X(SCOPE_EVENTS_WRITE, 8, "events:write") /* webhooks */
+    X(SCOPE_EVENTS_WRITE, 8, "events:write") /* webhooks */                                        \
+    X(SCOPE_OPERATOR, 9, "operator") /* what concerns the whole instance; not among "all" */
 
 /* Other names for them, which are taken but not shown. */
 #define SCOPE_ALIASES(X)                                                                           \
@@ -31,7 +32,7 @@ enum scope {
 #define X(scope, bit, name) +1
         SCOPE_COUNT = 0 SCOPE_TABLE(X),
 #undef X
-    SCOPE_ALL = (1 << SCOPE_COUNT) - 1,
+    SCOPE_ALL = ((1 << SCOPE_COUNT) - 1) & ~SCOPE_OPERATOR, /* of a tenant's own */
 };
 
 /* All names, comma-separated: for messages. */
