@@ -73,11 +73,11 @@ class Factory:
         self.count = 0
         _ensure_user()
 
-    def make(self, **settings):
-        """An instance that is not started yet. Settings: max_sandboxes=2, …"""
+    def make(self, root=None, seeds=None, **settings):
+        """An instance that is not started yet, its state below root. Settings: max_sandboxes=2, …"""
         self.count += 1
         made = instances.Instance(
-            self.root, f"i{self.count}", self.programs, self.catalogue, self.seeds, **settings
+            root or self.root, f"i{self.count}", self.programs, self.catalogue, seeds or self.seeds, **settings
         )
         self.living.append(made)
         return made

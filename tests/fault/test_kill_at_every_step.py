@@ -7,7 +7,7 @@ import pytest
 import requests
 import websocket
 
-from harness import jobs, paths
+from harness import jobs, paths, vm
 from harness.client import ApiError, Sandbox
 from harness.fault_points import labels
 from harness.snapshots import fork, restore, take
@@ -18,14 +18,28 @@ pytestmark = pytest.mark.skipif(
     not paths.has_fault_points(), reason="no fault points in this build: ATOLL_BUILD=build-asan has them"
 )
 
-CASES = [(daemon, label) for daemon in ("atoll-host", "atolld") for label in labels(daemon)]
+# Steps of atolld that mean more where memory is saved, too.
+WITH_MEMORY = tuple(f"daemon.{what}." for what in ("pause", "resume", "snapshot", "restore", "fork"))
+
+
+def cases():
+    """The daemon, the step and the life that passes it."""
+    for daemon in ("atoll-host", "atolld"):
+        for label in labels(daemon):
+            if label.startswith("host.vm."):
+                yield daemon, label, MachineLife
+            else:
+                yield daemon, label, Life
+            if label.startswith(WITH_MEMORY):
+                yield daemon, label, MachineLife
 
 
 class Life:
     """One sandbox through all that can be asked of it; remembers what was acknowledged."""
 
-    def __init__(self, client):
+    def __init__(self, client, label):
         self.client = client
+        self.label = label
         self.sandbox = None
         self.key = str(uuid.uuid4())
         self.files = {}
@@ -40,9 +54,12 @@ class Life:
         return True
 
     def create(self):
-        body = {"name": "victim", "persistent": True}
+        body = {"name": "victim", "persistent": True, **self.shape()}
         reply = self.client.post("/sandboxes", body, headers={"Idempotency-Key": self.key})
         return Sandbox(self.client, self.client.ok(reply))
+
+    def shape(self):
+        return {}
 
     def _steps(self):
         self.sandbox = self.create()
@@ -124,6 +141,39 @@ class Life:
         assert self.sandbox.output("echo alive") == "alive\n"
 
 
+class MachineLife(Life):
+    """The same of a virtual machine, without what makes no difference there."""
+
+    def shape(self):
+        # A seed is made only for a shape that nobody has had.
+        return vm.SHAPE | ({"memory_mb": next(UNUSED_SIZES)} if ".seed." in self.label else {})
+
+    def _steps(self):
+        self.sandbox = self.create()
+        self._write("first")
+        assert self.sandbox.output("echo ring") == "ring\n"
+        self.sandbox.pause()
+        self.sandbox.resume()
+        self._write("second")
+        self._save()
+        if ".shorten." in self.label:
+            self._save_often()
+        self.sandbox.stop()
+        self.sandbox.resume()
+        self._write("third")
+        self.sandbox.destroy()
+        self.destroyed = True
+
+    def _save_often(self):
+        """More often than a chain of layers may be long."""
+        for _ in range(18):
+            taken = take(self.sandbox)
+            self.client.ok(self.client.delete(f"/snapshots/{taken['id']}"))
+
+
+UNUSED_SIZES = iter(range(300, 400, 4))
+
+
 def settled_state(sandbox):
     try:
         state = sandbox.refresh()["state"]
@@ -140,11 +190,10 @@ def faulty(factory):
     factory.end(instance)
 
 
-def run_with_fault(instance, daemon, label):
-    """Runs a life with the fault in place; returns it and whether the daemon was killed by it."""
+def run_with_fault(instance, daemon, label, life):
+    """Runs a life with the fault in place; returns whether the daemon was killed by it."""
     target = instance.host if daemon == "atoll-host" else instance.api
     target.stop()
-    life = Life(instance.client())
     start = instance.start_host if daemon == "atoll-host" else instance.start_api
     try:
         start(label)
@@ -153,7 +202,7 @@ def run_with_fault(instance, daemon, label):
         life.run()
     except RuntimeError:
         pass  # it was killed while it started
-    return life, was_killed(target)
+    return was_killed(target)
 
 
 def was_killed(daemon):
@@ -174,17 +223,21 @@ def remove_all(client):
         assert reply.status_code in (200, 404), reply.text
 
 
-@pytest.mark.parametrize("daemon,label", CASES, ids=[f"{daemon}-{label}" for daemon, label in CASES])
-def test_kill_at(faulty, daemon, label):
+CASES = list(cases())
+IDS = [f"{daemon}-{label}" + ("-vm" if kind is MachineLife else "") for daemon, label, kind in CASES]
+
+
+@pytest.mark.parametrize("daemon,label,kind", CASES, ids=IDS)
+def test_kill_at(faulty, daemon, label, kind):
     faulty.start()
     wait_until(faulty.connected, 30, "atolld to find atoll-host")
     remove_all(faulty.client())
     before = faulty.settled()
-    bystander = faulty.client().create(persistent=True)
+    bystander = faulty.client().create(persistent=True, **(vm.SHAPE if kind is MachineLife else {}))
     bystander.write("/workspace/kept", "kept")
 
-    life, killed = run_with_fault(faulty, daemon, label)
-    assert killed, f"the step {label} was not reached"
+    life = kind(faulty.client(), label)
+    assert run_with_fault(faulty, daemon, label, life), f"the step {label} was not reached"
     faulty.start()
     wait_until(faulty.connected, 30, "atolld to find atoll-host")
 
