@@ -20,8 +20,7 @@ struct daemon {
     struct event_loop loop;
     struct engine_context context;
     struct server server;
-    const struct engine_operations *operations;
-    struct engine *engine;
+    struct engines engines;
     struct engine_call closed;
     struct event_timer stop_limit;
     bool complete; /* everything that was to be ended has ended */
@@ -91,7 +90,7 @@ static void begin_stop(struct daemon *daemon, bool everything)
     daemon->stop_limit.owner = daemon;
     event_timer_set(&daemon->loop, &daemon->stop_limit, STOP_MAX_MS);
     daemon->closed = (struct engine_call){.on_done = on_closed, .owner = daemon};
-    daemon->operations->close(daemon->engine, everything, &daemon->closed);
+    engines_close(&daemon->engines, everything, &daemon->closed);
 }
 
 static void on_terminate(void *owner)
@@ -129,9 +128,9 @@ static int load_firewall(struct daemon *daemon, struct error *err)
     return 0;
 }
 
-static int open_engine(struct daemon *daemon, struct error *err)
+static int open_engines(struct daemon *daemon, struct error *err)
 {
-    daemon->operations = &container_engine;
+    static const struct engine_operations *const table[] = {&container_engine, NULL};
     daemon->context.settings = &daemon->settings;
     daemon->context.loop = &daemon->loop;
     daemon->context.instance = daemon->instance.number;
@@ -139,24 +138,22 @@ static int open_engine(struct daemon *daemon, struct error *err)
     daemon->context.group_id = daemon->instance.group_id;
     daemon->context.on_ended = on_ended;
     daemon->context.owner = daemon;
-    daemon->engine = daemon->operations->open(&daemon->context, err);
-    if (!daemon->engine) {
+    if (engines_open(&daemon->engines, table, &daemon->context, err) < 0) {
         return -1;
     }
     daemon->server = (struct server){.settings = &daemon->settings,
                                      .loop = &daemon->loop,
-                                     .operations = daemon->operations,
-                                     .engine = daemon->engine,
+                                     .engines = &daemon->engines,
                                      .context = &daemon->context,
                                      .listener.fd = -1};
-    return daemon->operations->adopt(daemon->engine, err);
+    return engines_adopt(&daemon->engines, err);
 }
 
 static int serve(struct daemon *daemon, struct error *err)
 {
     pid_t holder;
     if (instance_claim(&daemon->settings, &daemon->instance, &holder, err) < 0 ||
-        load_firewall(daemon, err) < 0 || open_engine(daemon, err) < 0 ||
+        load_firewall(daemon, err) < 0 || open_engines(daemon, err) < 0 ||
         server_open(&daemon->server, err) < 0) {
         return -1;
     }
@@ -187,7 +184,7 @@ static int stop_all(struct daemon *daemon, struct error *err)
          instance_claim(&daemon->settings, &daemon->instance, &holder, err) < 0)) {
         return -1;
     }
-    if (open_engine(daemon, err) < 0) {
+    if (open_engines(daemon, err) < 0) {
         return -1;
     }
     begin_stop(daemon, true);
@@ -211,9 +208,7 @@ static int run(struct daemon *daemon, bool stopping, struct error *err)
         return -1;
     }
     int result = stopping ? stop_all(daemon, err) : serve(daemon, err);
-    if (daemon->operations) {
-        daemon->operations->free(daemon->engine);
-    }
+    engines_free(&daemon->engines);
     event_loop_close(&daemon->loop);
     instance_release(&daemon->settings, &daemon->instance, stopping && result == 0);
     return result;

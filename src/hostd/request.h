@@ -10,22 +10,25 @@
 
 #include <stdbool.h>
 
+enum { REQUEST_ENGINE_SIZE = 16 };
+
 struct request {
     enum host_operation operation;
-    char id[ID_SIZE]; /* where the operation has one */
+    char engine[REQUEST_ENGINE_SIZE]; /* CREATE, POOL: a name, of an engine or not */
+    char id[ID_SIZE];                 /* where the operation has one */
     bool keep_disk;
     char after[ID_SIZE]; /* LIST, SNAPSHOT_LIST; "" from the start */
     int family, count;   /* SOCKETS; AF_INET or AF_INET6 */
     struct engine_create create;
-    struct engine_snapshot snapshot; /* SNAPSHOT; SNAPSHOT_REMOVE: its snapshot_id */
+    /* SNAPSHOT; SNAPSHOT_REMOVE: its snapshot_id; SNAPSHOT_CHECK: that and template_image */
+    struct engine_snapshot snapshot;
+    char digest[ENGINE_DIGEST_SIZE]; /* SNAPSHOT_CHECK; "": not asked */
+    struct engine_shape shape;       /* POOL; the count is in count */
 };
 
 /* Everything that the operation needs is there, once, and in range; tags it does not know are
  * skipped. 0, or -1 with err naming the field. */
 int request_parse(const void *packet, size_t length, const struct settings *settings,
                   struct request *ret_request, struct error *err);
-
-/* Starts a reply with the error, or with success when error is NULL. */
-void reply_start(struct fields_writer *writer, const struct error *error);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "hostd/reply.h"
 #include "hostd/request.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@ enum { BACKLOG = 512, LIST_PAGE = 128 };
 struct connection {
     struct server *server;
     struct event_source source;
+    const struct engine_entry *entry; /* of the call in progress */
     struct engine_call call;
     enum host_operation operation; /* of the call in progress */
     char id[ID_SIZE];
@@ -93,13 +95,11 @@ static bool send_descriptors(struct connection *connection, const struct fields_
     return true;
 }
 
-static int wire_state(enum engine_state state)
+static struct engine_probe probe(const struct engine_entry *entry)
 {
-    static const int states[] = {[ENGINE_STATE_RUNNING] = HOST_STATE_RUNNING,
-                                 [ENGINE_STATE_FROZEN] = HOST_STATE_FROZEN,
-                                 [ENGINE_STATE_STOPPED] = HOST_STATE_STOPPED,
-                                 [ENGINE_STATE_SUSPENDED] = HOST_STATE_SUSPENDED};
-    return states[state];
+    struct engine_probe found = {0};
+    entry->operations->probe(entry->engine, &found);
+    return found;
 }
 
 static void on_done(struct engine_call *call, const struct error *error)
@@ -119,87 +119,51 @@ static void on_done(struct engine_call *call, const struct error *error)
         return;
     }
     struct fields_writer writer = start(error);
-    if (!error && connection->operation == HOST_OP_CREATE) {
-        fields_put_string(&writer, HOST_AGENT_SOCKET, call->created.agent_socket);
-        fields_put_string(&writer, HOST_BOOT_PATH, call->created.boot_path);
-        fields_put_int(&writer, HOST_BOOT_US, call->created.boot_us);
-        fields_put_int(&writer, HOST_RESUMED, call->created.resumed);
-    }
-    if (!error && connection->operation == HOST_OP_FREEZE) {
-        fields_put_int(&writer, HOST_STATE, wire_state(call->state));
-    }
-    if (!error && connection->operation == HOST_OP_SNAPSHOT) {
-        fields_put_int(&writer, HOST_DISK_BYTES, call->saved.disk_bytes);
-        fields_put_int(&writer, HOST_STORED_BYTES, call->saved.stored_bytes);
-        fields_put_int(&writer, HOST_MEMORY_BYTES, call->saved.memory_bytes);
-        fields_put_int(&writer, HOST_PAUSE_US, call->saved.pause_us);
-        fields_put_string(&writer, HOST_DIGEST, call->saved.digest);
+    if (!error) {
+        struct engine_probe found = probe(connection->entry);
+        reply_call(&writer, connection->operation, call, &found);
     }
     send_packet(connection, &writer);
-}
-
-static void put_engine(struct fields_writer *writer, const struct engine_probe *probe)
-{
-    unsigned char data[1024];
-    struct fields_writer inner;
-    fields_start(&inner, data, sizeof(data));
-    fields_put_string(&inner, HOST_ENGINE, probe->name);
-    fields_put_string(&inner, HOST_ISOLATION, probe->isolation);
-    fields_put_string(&inner, HOST_ACCEL, probe->accel);
-    fields_put_int(&inner, HOST_MEMORY_SNAPSHOTS, probe->memory_snapshots);
-    if (probe->problem[0]) {
-        fields_put_string(&inner, HOST_ENGINE_PROBLEM, probe->problem);
-    }
-    if (probe->memory_problem[0]) {
-        fields_put_string(&inner, HOST_MEMORY_PROBLEM, probe->memory_problem);
-    }
-    fields_put_bytes(writer, HOST_ENGINE_INFO, inner.data, inner.length);
 }
 
 static void answer_hello(struct connection *connection)
 {
     const struct server *server = connection->server;
-    struct engine_probe probe;
-    server->operations->probe(server->engine, &probe);
     struct fields_writer writer = start(NULL);
     fields_put_string(&writer, HOST_VERSION, ATOLL_VERSION);
-    fields_put_string(&writer, HOST_CGROUP_MODE, probe.cgroup_mode);
+    fields_put_string(&writer, HOST_CGROUP_MODE, probe(&server->engines->entries[0]).cgroup_mode);
     fields_put_int(&writer, HOST_CPU_COUNT, sysconf(_SC_NPROCESSORS_ONLN));
-    put_engine(&writer, &probe);
     if (server->context->network_problem[0]) {
         fields_put_string(&writer, HOST_NETWORK_PROBLEM, server->context->network_problem);
+    }
+    for (size_t i = 0; i < server->engines->count; i++) {
+        struct engine_probe found = probe(&server->engines->entries[i]);
+        reply_engine(&writer, &found);
     }
     send_packet(connection, &writer);
 }
 
 static void answer_usage(struct connection *connection, const char *id)
 {
-    const struct server *server = connection->server;
+    const struct engine_entry *entry = engines_of(connection->server->engines, id);
     struct engine_usage usage;
     struct error error = {0};
-    int failed = server->operations->usage(server->engine, id, &usage, &error);
+    int failed = entry->operations->usage(entry->engine, id, &usage, &error);
     struct fields_writer writer = start(failed ? &error : NULL);
     if (!failed) {
-        fields_put_int(&writer, HOST_CPU_US, usage.cpu_us);
-        fields_put_int(&writer, HOST_MEMORY_BYTES, usage.memory_bytes);
-        fields_put_int(&writer, HOST_MEMORY_PEAK_BYTES, usage.memory_peak_bytes);
-        fields_put_int(&writer, HOST_PROCESS_COUNT, usage.process_count);
-        fields_put_int(&writer, HOST_OOM_KILLS, usage.oom_kills);
-        fields_put_int(&writer, HOST_DISK_USED_BYTES, usage.disk_used_bytes);
-        fields_put_int(&writer, HOST_NET_RX_BYTES, usage.net_rx_bytes);
-        fields_put_int(&writer, HOST_NET_TX_BYTES, usage.net_tx_bytes);
+        reply_usage(&writer, &usage);
     }
     send_packet(connection, &writer);
 }
 
 static void answer_sockets(struct connection *connection, const struct request *request)
 {
-    const struct server *server = connection->server;
+    const struct engine_entry *entry = engines_of(connection->server->engines, request->id);
     int fds[HOST_SOCKETS_MAX];
     char address[46];
     struct error error = {0};
-    if (server->operations->sockets(server->engine, request->id, request->family, request->count,
-                                    fds, address, &error) < 0) {
+    if (entry->operations->sockets(entry->engine, request->id, request->family, request->count, fds,
+                                   address, &error) < 0) {
         struct fields_writer refusal = start(&error);
         send_packet(connection, &refusal);
         return;
@@ -212,31 +176,18 @@ static void answer_sockets(struct connection *connection, const struct request *
     }
 }
 
-static void put_sandbox(struct fields_writer *writer, const struct engine_sandbox *sandbox)
-{
-    unsigned char data[512];
-    struct fields_writer inner;
-    fields_start(&inner, data, sizeof(data));
-    fields_put_string(&inner, HOST_ID, sandbox->id);
-    fields_put_int(&inner, HOST_STATE, wire_state(sandbox->state));
-    fields_put_string(&inner, HOST_AGENT_SOCKET, sandbox->agent_socket);
-    fields_put_int(&inner, HOST_OOM_KILLS, sandbox->oom_kills);
-    fields_put_bytes(writer, HOST_SANDBOX, inner.data, inner.length);
-}
-
 static void answer_list(struct connection *connection, const char *after)
 {
-    const struct server *server = connection->server;
-    auto_free struct engine_sandbox *list = NULL;
+    auto_free struct listed_sandbox *list = NULL;
     size_t count = 0, first = 0;
     struct error error = {0};
-    int failed = server->operations->list(server->engine, &list, &count, &error);
+    int failed = engines_list(connection->server->engines, &list, &count, &error);
     struct fields_writer writer = start(failed ? &error : NULL);
-    while (first < count && strcmp(list[first].id, after) <= 0) {
+    while (first < count && strcmp(list[first].sandbox.id, after) <= 0) {
         first++;
     }
     for (size_t i = first; i < count && i < first + LIST_PAGE; i++) {
-        put_sandbox(&writer, &list[i]);
+        reply_sandbox(&writer, list[i].engine, &list[i].sandbox);
     }
     if (count - first > LIST_PAGE) {
         fields_put_int(&writer, HOST_MORE, 1);
@@ -246,11 +197,10 @@ static void answer_list(struct connection *connection, const char *after)
 
 static void answer_snapshot_list(struct connection *connection, const char *after)
 {
-    const struct server *server = connection->server;
     auto_free char(*ids)[ID_SIZE] = NULL;
     size_t count = 0, first = 0;
     struct error error = {0};
-    int failed = server->operations->snapshot_list(server->engine, &ids, &count, &error);
+    int failed = engines_snapshot_list(connection->server->engines, &ids, &count, &error);
     struct fields_writer writer = start(failed ? &error : NULL);
     while (first < count && strcmp(ids[first], after) <= 0) {
         first++;
@@ -264,35 +214,112 @@ static void answer_snapshot_list(struct connection *connection, const char *afte
     send_packet(connection, &writer);
 }
 
+static void answer_pool(struct connection *connection, const struct request *request)
+{
+    struct error error = {0};
+    const struct engine_entry *entry =
+        engines_named(connection->server->engines, request->engine, &error);
+    int failed =
+        !entry ? -1
+        : entry->operations->pool_set
+            ? entry->operations->pool_set(entry->engine, &request->shape, request->count, &error)
+            : error_set(&error, ERR_HOST_UNSUPPORTED, 0, "engine %s keeps no sandboxes ready",
+                        request->engine);
+    struct fields_writer writer = start(failed ? &error : NULL);
+    send_packet(connection, &writer);
+}
+
+static int put_pools(struct fields_writer *writer, const struct engine_entry *entry,
+                     struct error *err)
+{
+    auto_free struct engine_pool *pools = NULL;
+    size_t count = 0;
+    if (entry->operations->pool_status &&
+        entry->operations->pool_status(entry->engine, &pools, &count, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        reply_pool(writer, entry->operations->name, &pools[i]);
+    }
+    return 0;
+}
+
+static void answer_pool_status(struct connection *connection)
+{
+    const struct engines *engines = connection->server->engines;
+    struct error error = {0};
+    struct fields_writer writer = start(NULL);
+    for (size_t i = 0; i < engines->count; i++) {
+        if (put_pools(&writer, &engines->entries[i], &error) < 0) {
+            writer = start(&error);
+            break;
+        }
+    }
+    send_packet(connection, &writer);
+}
+
+/* Which engine the call is for; NULL with err. */
+static struct engine_entry *find_engine(struct engines *engines, const struct request *request,
+                                        struct error *err)
+{
+    switch (request->operation) {
+    case HOST_OP_CREATE:
+        return engines_for_create(engines, request->engine, &request->create, err);
+    case HOST_OP_SNAPSHOT:
+        return engines_for_snapshot(engines, &request->snapshot, err);
+    case HOST_OP_SNAPSHOT_REMOVE:
+    case HOST_OP_SNAPSHOT_CHECK:
+        return engines_of_snapshot(engines, request->snapshot.snapshot_id);
+    default:
+        return engines_of(engines, request->id);
+    }
+}
+
 static void start_call(struct connection *connection, const struct request *request)
 {
-    struct server *server = connection->server;
+    const struct engine_operations *operations = connection->entry->operations;
+    struct engine *engine = connection->entry->engine;
+    struct engine_call *call = &connection->call;
+    switch (request->operation) {
+    case HOST_OP_CREATE:
+        operations->create(engine, &request->create, call);
+        break;
+    case HOST_OP_DESTROY:
+        operations->destroy(engine, request->id, request->keep_disk, call);
+        break;
+    case HOST_OP_FREEZE:
+        operations->freeze(engine, request->id, call);
+        break;
+    case HOST_OP_SNAPSHOT:
+        operations->snapshot(engine, &request->snapshot, call);
+        break;
+    case HOST_OP_SNAPSHOT_CHECK:
+        operations->snapshot_check(engine, request->snapshot.snapshot_id, request->digest,
+                                   request->snapshot.template_image, call);
+        break;
+    case HOST_OP_SNAPSHOT_REMOVE:
+        operations->snapshot_remove(engine, request->snapshot.snapshot_id, call);
+        break;
+    default:
+        operations->thaw(engine, request->id, call);
+        break;
+    }
+}
+
+static void call_engine(struct connection *connection, const struct request *request)
+{
+    struct error error = {0};
+    connection->entry = find_engine(connection->server->engines, request, &error);
+    if (!connection->entry) {
+        struct fields_writer writer = start(&error);
+        send_packet(connection, &writer);
+        return;
+    }
     connection->busy = true;
     connection->operation = request->operation;
     memcpy(connection->id, request->id, sizeof(connection->id));
     connection->call = (struct engine_call){.on_done = on_done, .owner = connection};
-    switch (request->operation) {
-    case HOST_OP_CREATE:
-        server->operations->create(server->engine, &request->create, &connection->call);
-        break;
-    case HOST_OP_DESTROY:
-        server->operations->destroy(server->engine, request->id, request->keep_disk,
-                                    &connection->call);
-        break;
-    case HOST_OP_FREEZE:
-        server->operations->freeze(server->engine, request->id, &connection->call);
-        break;
-    case HOST_OP_SNAPSHOT:
-        server->operations->snapshot(server->engine, &request->snapshot, &connection->call);
-        break;
-    case HOST_OP_SNAPSHOT_REMOVE:
-        server->operations->snapshot_remove(server->engine, request->snapshot.snapshot_id,
-                                            &connection->call);
-        break;
-    default:
-        server->operations->thaw(server->engine, request->id, &connection->call);
-        break;
-    }
+    start_call(connection, request);
 }
 
 static void carry_out(struct connection *connection, const struct request *request)
@@ -314,13 +341,19 @@ static void carry_out(struct connection *connection, const struct request *reque
     case HOST_OP_SOCKETS:
         answer_sockets(connection, request);
         break;
+    case HOST_OP_POOL:
+        answer_pool(connection, request);
+        break;
+    case HOST_OP_POOL_STATUS:
+        answer_pool_status(connection);
+        break;
     case HOST_OP_WATCH:
         writer = start(NULL);
         connection->watching = true;
         send_packet(connection, &writer);
         break;
     default:
-        start_call(connection, request);
+        call_engine(connection, request);
         break;
     }
 }
@@ -409,9 +442,7 @@ void server_report_end(struct server *server, const struct engine_ended *ended)
         if (connection->watching) {
             struct fields_writer writer;
             fields_start(&writer, packet, sizeof(packet));
-            fields_put_string(&writer, HOST_ID, ended->id);
-            fields_put_string(&writer, HOST_REASON, ended->reason);
-            fields_put_int(&writer, HOST_OOM_KILLS, ended->oom_kills);
+            reply_ended(&writer, ended);
             send_packet(connection, &writer);
         }
     }

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/settings.h"
-#include "engine/engine.h"
+#include "hostd/engines.h"
 #include "linux/event_loop.h"
 
 struct connection;
@@ -12,15 +12,14 @@ struct connection;
 struct server {
     const struct settings *settings;
     struct event_loop *loop;
-    const struct engine_operations *operations;
-    struct engine *engine;
+    struct engines *engines;
     const struct engine_context *context;
     struct event_source listener;
     struct connection *connections;
 };
 
-/* Listens on STATE/run/host.sock, for root and the user of atolld. operations, engine and context
- * are set. 0 or -1 with err. */
+/* Listens on STATE/run/host.sock, for root and the user of atolld. engines and context are
+ * set. 0 or -1 with err. */
 int server_open(struct server *server, struct error *err);
 
 /* Tells every watching connection. */

@@ -20,7 +20,11 @@ OPERATIONS = _enum(_PROTOCOL, "host_operation")
 TAGS = _enum(_PROTOCOL, "host_tag")
 ERRORS = ["ERR_NONE", *re.findall(r"X\((ERR_\w+),", (paths.SOURCE / "src/base/error.h").read_text())]
 ERRORS.remove("ERR_NONE") if ERRORS.count("ERR_NONE") > 1 else None
-TEXTS = {"HOST_ERROR_MESSAGE", "HOST_ID", "HOST_SNAPSHOT_ID", "HOST_DIGEST", "HOST_AGENT_SOCKET", "HOST_BOOT_PATH"}
+TEXTS = {f"HOST_{name}" for name in (
+    "ERROR_MESSAGE", "ID", "SNAPSHOT_ID", "DIGEST", "AGENT_SOCKET", "BOOT_PATH", "ENGINE", "ISOLATION", "ACCEL",
+    "TEMPLATE", "REASON", "ENGINE_PROBLEM", "MEMORY_PROBLEM", "CONSOLE",
+)}
+NESTED = {"HOST_SANDBOX", "HOST_ENGINE_INFO", "HOST_POOL"}
 
 
 class HostError(Exception):
@@ -46,8 +50,14 @@ def _fields(packet):
         name = names.get(tag)
         if name in TEXTS:
             yield name, data.decode()
+        elif name in NESTED:
+            yield name, _plain(_fields(data))
         elif len(data) == 8:
             yield name, struct.unpack("<q", data)[0]
+
+
+def _plain(fields):
+    return {name.removeprefix("HOST_").lower(): value for name, value in fields}
 
 
 class Call:
@@ -70,7 +80,7 @@ class Call:
         return found
 
     def result(self):
-        return {name.removeprefix("HOST_").lower(): value for name, value in self.fields()}
+        return _plain(self.fields())
 
 
 def ask(instance, operation, **fields):
@@ -88,6 +98,11 @@ def snapshot(instance, sandbox_id, snapshot_id=None):
     """Takes one; the answer has its id as snapshot_id."""
     call = start_snapshot(instance, sandbox_id, snapshot_id)
     return call.result() | {"snapshot_id": call.snapshot_id}
+
+
+def all_of(instance, operation, name):
+    """The nested fields of a list that fits one packet: engines (HELLO), pools (POOL_STATUS)."""
+    return [value for found, value in Call(instance, operation).fields() if found == f"HOST_{name}"]
 
 
 def snapshots(instance):

@@ -63,7 +63,15 @@ def test_every_metric_has_help_and_type(client):
 
 
 def test_engines_say_what_isolates(client):
-    engine = checked(client.get("/engines"))["data"][0]
-    assert engine["id"] == "container"
-    assert engine["usable"] is True
-    assert engine["isolation"]
+    engines = {engine["id"]: engine for engine in checked(client.get("/engines"))["data"]}
+    container = engines["container"]
+    assert container["usable"] is True and container["problem"] is None
+    assert container["isolation"]
+    assert container["accel"] == "none"
+    able = container["capabilities"]
+    assert able["memory_snapshot"] is (able["memory_snapshot_problem"] is None)
+    assert checked(client.get("/health"))["host"]["engines"] == list(engines.values())
+    metrics = samples(client)
+    for name, engine in engines.items():
+        labels = f'engine="{name}",accel="{engine["accel"]}"'
+        assert metrics[f"atoll_engine_usable{{{labels}}}"] == engine["usable"]

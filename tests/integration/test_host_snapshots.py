@@ -59,6 +59,7 @@ def fill(sandbox, megabytes=BIG_MB):
 
 def plan(snapshot, **fields):
     return {
+        "engine": "container",
         "template": "miosa-sandbox",
         "hostname": "fork",
         "cpu_count": 1,
@@ -73,6 +74,11 @@ def plan(snapshot, **fields):
 def create(instance, snapshot, **fields):
     sandbox_id = fields.pop("id", None) or host.new_id("sbx_")
     return sandbox_id, host.ask(instance, "CREATE", id=sandbox_id, **plan(snapshot, **fields))
+
+
+def check(instance, snapshot, **fields):
+    wanted = {"snapshot_id": snapshot["snapshot_id"], "template": "miosa-sandbox", "digest": snapshot["digest"]}
+    return host.ask(instance, "SNAPSHOT_CHECK", **wanted | fields)
 
 
 def assert_runs(sandbox):
@@ -256,6 +262,7 @@ def test_what_is_not_as_it_was_saved_is_refused(own, source, how):
     sandbox_id = host.new_id("sbx_")
     message = refused("ERR_NOT_RESTORABLE", lambda: create(own, taken, id=sandbox_id))
     assert taken["snapshot_id"] in message
+    assert refused("ERR_NOT_RESTORABLE", lambda: check(own, taken)) == message
     wait_until(lambda: not [name for name in os.listdir(own.state / "disks") if sandbox_id in name], 20, "it to go")
 
 
@@ -265,6 +272,23 @@ def test_what_does_not_fit_is_refused(own, source):
         refused("ERR_NOT_RESTORABLE" if "template" not in fields else "ERR_TEMPLATE_NOT_READY",
                 lambda fields=fields: create(own, taken, **fields))
     refused("ERR_NOT_RESTORABLE", lambda: create(own, taken | {"snapshot_id": host.new_id("snp_")}))
+    for fields in ({"template": "another"}, {"digest": "0" * 64}, {"snapshot_id": host.new_id("snp_")}):
+        refused("ERR_NOT_RESTORABLE", lambda fields=fields: check(own, taken, **fields))
+
+
+def test_what_is_as_it_was_saved_passes_its_check(own, source):
+    taken = host.snapshot(own, source.id)
+    # Read whole the first time, remembered the second.
+    assert [check(own, taken)["memory_usable"] for _ in range(2)] == [1, 1]
+    assert check(own, taken, digest="")["memory_usable"] == 1
+    damage(image(own, taken["snapshot_id"]), "altered")
+    refused("ERR_NOT_RESTORABLE", lambda: check(own, taken))
+
+
+def test_a_create_names_an_engine_that_is_here(own, source):
+    taken = host.snapshot(own, source.id)
+    assert "another" in refused("ERR_VALIDATION", lambda: create(own, taken, engine="another"))
+    refused("ERR_VALIDATION", lambda: create(own, taken, engine=""))
 
 
 def test_a_kept_disk_is_replaced_or_left(own, source):

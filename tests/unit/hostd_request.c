@@ -1,4 +1,4 @@
-/* Requests for sockets and snapshots as atoll-host reads them. */
+/* Requests as atoll-host reads them. */
 #include "check.h"
 #include "hostd/request.h"
 
@@ -138,17 +138,24 @@ static void other_names_of_snapshots_are_refused(void)
     }
 }
 
-/* A create that is complete but for what names its source. */
-static bool parse_create(const char *snapshot, const char *digest, struct request *ret_request,
-                         struct error *err)
+static const char digest[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/* Parses a create or a request for a pool with these texts, where they are not NULL, and that count. */
+static bool parse_shape(enum host_operation operation, const char *engine, const char *snapshot,
+                        const char *wanted_digest, int64_t count, struct request *ret_request,
+                        struct error *err)
 {
     static const struct settings settings = {
         .max_cpu = 1, .max_memory_mb = 1024, .max_disk_mb = 1024};
     unsigned char data[512];
     struct fields_writer writer;
+    const struct {
+        enum host_tag tag;
+        const char *text;
+    } texts[] = {{HOST_ENGINE, engine}, {HOST_SNAPSHOT_ID, snapshot}, {HOST_DIGEST, wanted_digest}};
     *err = (struct error){0};
     fields_start(&writer, data, sizeof(data));
-    fields_put_int(&writer, HOST_OPERATION, HOST_OP_CREATE);
+    fields_put_int(&writer, HOST_OPERATION, operation);
     fields_put_string(&writer, HOST_ID, id);
     fields_put_string(&writer, HOST_TEMPLATE, "image");
     fields_put_string(&writer, HOST_HOSTNAME, "box");
@@ -157,18 +164,85 @@ static bool parse_create(const char *snapshot, const char *digest, struct reques
     fields_put_int(&writer, HOST_DISK_BYTES, 64 << 20);
     fields_put_int(&writer, HOST_PROCESS_LIMIT, 100);
     fields_put_int(&writer, HOST_NETWORK, HOST_NETWORK_NONE);
-    if (snapshot) {
-        fields_put_string(&writer, HOST_SNAPSHOT_ID, snapshot);
-    }
-    if (digest) {
-        fields_put_string(&writer, HOST_DIGEST, digest);
+    fields_put_int(&writer, HOST_COUNT, count);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (texts[i].text) {
+            fields_put_string(&writer, texts[i].tag, texts[i].text);
+        }
     }
     return request_parse(data, writer.length, &settings, ret_request, err) == 0;
 }
 
+static bool parse_create(const char *snapshot, const char *wanted_digest,
+                         struct request *ret_request, struct error *err)
+{
+    return parse_shape(HOST_OP_CREATE, "vm", snapshot, wanted_digest, 0, ret_request, err);
+}
+
+static void a_create_names_its_engine_and_its_whole_shape(void)
+{
+    struct request request;
+    struct error err;
+    REQUIRE(parse_create(NULL, NULL, &request, &err));
+    CHECK_TEXT(request.engine, "vm");
+    CHECK_TEXT(request.create.id, id);
+    CHECK_TEXT(request.create.template_image, "image");
+    CHECK_TEXT(request.create.hostname, "box");
+    CHECK_INT(request.create.cpu_count, 1);
+    CHECK_INT(request.create.memory_bytes, 64 << 20);
+    CHECK_INT(request.create.disk_bytes, 64 << 20);
+    CHECK_INT(request.create.process_limit, 100);
+    CHECK_INT(request.create.network, ENGINE_NETWORK_NONE);
+}
+
+static void an_engine_has_a_short_name(void)
+{
+    struct request request;
+    struct error err;
+    static const char *const bad[] = {NULL, "", "VM", "../vm", "v m", "abcdefghijklmnop"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CHECK(!parse_shape(HOST_OP_CREATE, bad[i], NULL, NULL, 0, &request, &err));
+        CHECK_TEXT(err.field, "engine");
+        CHECK(!parse_shape(HOST_OP_POOL, bad[i], NULL, NULL, 1, &request, &err));
+        CHECK_TEXT(err.field, "engine");
+    }
+}
+
+static void pools_have_a_shape_and_a_count(void)
+{
+    struct request request;
+    struct error err;
+    REQUIRE(parse_shape(HOST_OP_POOL, "container", NULL, NULL, 0, &request, &err));
+    CHECK_INT(request.count, 0);
+    REQUIRE(parse_shape(HOST_OP_POOL, "container", NULL, NULL, 7, &request, &err));
+    CHECK_TEXT(request.engine, "container");
+    CHECK_TEXT(request.shape.template_image, "image");
+    CHECK_INT(request.shape.disk_bytes, 64 << 20);
+    CHECK_INT(request.count, 7);
+    CHECK(!parse_shape(HOST_OP_POOL, "container", NULL, NULL, -1, &request, &err));
+    CHECK_TEXT(err.field, "count");
+    CHECK(!parse_shape(HOST_OP_POOL, "container", NULL, NULL, INT64_MAX, &request, &err));
+    CHECK_TEXT(err.field, "count");
+}
+
+static void checks_name_snapshot_image_and_digest(void)
+{
+    struct request request;
+    struct error err;
+    REQUIRE(parse_shape(HOST_OP_SNAPSHOT_CHECK, NULL, snapshot_id, digest, 0, &request, &err));
+    CHECK_TEXT(request.snapshot.snapshot_id, snapshot_id);
+    CHECK_TEXT(request.snapshot.template_image, "image");
+    CHECK_TEXT(request.digest, digest);
+    REQUIRE(parse_shape(HOST_OP_SNAPSHOT_CHECK, NULL, snapshot_id, "", 0, &request, &err));
+    CHECK_TEXT(request.digest, "");
+    CHECK(!parse_shape(HOST_OP_SNAPSHOT_CHECK, NULL, NULL, digest, 0, &request, &err));
+    CHECK_TEXT(err.field, "snapshot_id");
+    CHECK(!parse_shape(HOST_OP_SNAPSHOT_CHECK, NULL, snapshot_id, "x", 0, &request, &err));
+    CHECK_TEXT(err.field, "digest");
+}
+
 static void sandboxes_can_begin_with_a_snapshot(void)
 {
-    static const char digest[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     struct request request;
     struct error err;
     REQUIRE(parse_create(NULL, NULL, &request, &err));
@@ -193,6 +267,11 @@ static const struct check_case cases[] = {
     {"anything else is refused by name", anything_else_is_refused_by_name},
     {"snapshots name sandbox, snapshot and image", snapshots_name_sandbox_snapshot_and_image},
     {"other names of snapshots are refused", other_names_of_snapshots_are_refused},
+    {"a create names its engine and its whole shape",
+     a_create_names_its_engine_and_its_whole_shape},
+    {"an engine has a short name", an_engine_has_a_short_name},
+    {"pools have a shape and a count", pools_have_a_shape_and_a_count},
+    {"checks name snapshot, image and digest", checks_name_snapshot_image_and_digest},
     {"sandboxes can begin with a snapshot", sandboxes_can_begin_with_a_snapshot},
 };
 

@@ -208,11 +208,13 @@ static void guess_root(struct engine *engine)
 
 static void probe(const struct engine *engine, struct engine_probe *ret_probe)
 {
-    *ret_probe = (struct engine_probe){.name = "container",
+    *ret_probe = (struct engine_probe){.name = container_engine.name,
                                        .isolation = isolation,
                                        .accel = "none",
                                        .cgroup_mode = cgroup_mode_name(engine->cgroups.mode)};
     memcpy(ret_probe->problem, engine->problem, sizeof(ret_probe->problem));
+    snprintf(ret_probe->memory_problem, sizeof(ret_probe->memory_problem), "%s",
+             "containers keep their files; their processes start anew");
 }
 
 static int adopt(struct engine *engine, struct error *err)
@@ -264,6 +266,7 @@ static void container_close(struct engine *engine, bool everything, struct engin
         pending_finish(engine->pending, &error);
     }
     snapshot_cancel(engine, NULL);
+    snapshot_checks_cancel(engine);
     for (int i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = engine->slots[i];
         if (slot && !outlives(engine, slot)) {
@@ -276,15 +279,19 @@ static void container_close(struct engine *engine, bool everything, struct engin
 }
 
 const struct engine_operations container_engine = {
+    .name = "container",
     .open = container_open,
     .probe = probe,
     .adopt = adopt,
     .create = container_create,
     .destroy = container_destroy,
+    .has = container_has,
+    .snapshot_has = container_snapshot_has,
     .freeze = container_freeze,
     .thaw = container_thaw,
     .snapshot = container_snapshot,
     .snapshot_remove = container_snapshot_remove,
+    .snapshot_check = container_snapshot_check,
     .snapshot_list = container_snapshot_list,
     .sockets = container_sockets,
     .usage = container_usage,

@@ -122,6 +122,7 @@ struct engine {
     struct pending_create
         *cancelled; /* answered; their helpers have been killed, but not ended yet */
     struct snapshot_job *snapshots; /* in the making */
+    struct snapshot_check *checks;  /* of snapshots, under way */
     struct known_image known_images[KNOWN_IMAGES_MAX];
     int next_known_image;
     struct event_timer refill;
@@ -133,7 +134,7 @@ struct engine {
 };
 
 /* slot.c: a slot from preparation to the end of its processes. */
-struct slot *slot_find(struct engine *engine, const char *id);
+struct slot *slot_find(const struct engine *engine, const char *id);
 struct slot *slot_new(struct engine *engine, int index, bool network);
 void slot_move(struct slot *slot, enum slot_state state);
 int slot_prepare(struct slot *slot, struct error *err);
@@ -185,6 +186,8 @@ int container_sockets(struct engine *engine, const char *id, int family, int cou
                       char address[46], struct error *err);
 
 /* snapshot_start.c */
+/* Is there one with that id, or one in the making? */
+bool container_snapshot_has(const struct engine *engine, const char *snapshot_id);
 void container_snapshot(struct engine *engine, const struct engine_snapshot *plan,
                         struct engine_call *call);
 
@@ -196,6 +199,12 @@ void snapshot_lose_slot(struct slot *slot);
 /* Gives up the one in the making with that id, or all (NULL). Its source runs on. */
 void snapshot_cancel(struct engine *engine, const char *snapshot_id);
 void snapshot_jobs_free(struct engine *engine);
+
+/* snapshot_check.c */
+void container_snapshot_check(struct engine *engine, const char *snapshot_id, const char *digest,
+                              const char *template_image, struct engine_call *call);
+/* Answers all that are under way. */
+void snapshot_checks_cancel(struct engine *engine);
 
 /* snapshot_list.c */
 bool snapshot_exists(const struct engine *engine, const char *snapshot_id);
@@ -219,6 +228,7 @@ int snapshot_source_install(struct pending_create *pending, struct error *err);
 void snapshot_source_free(struct pending_create *pending);
 
 /* usage.c */
+bool container_has(const struct engine *engine, const char *id);
 int container_usage(struct engine *engine, const char *id, struct engine_usage *ret_usage,
                     struct error *err);
 int container_list(struct engine *engine, struct engine_sandbox **ret_list, size_t *ret_count,

@@ -39,7 +39,7 @@ bool slot_alive(const struct slot *slot)
            slot->state == SLOT_FROZEN || slot->state == SLOT_SNAPSHOTTING;
 }
 
-struct slot *slot_find(struct engine *engine, const char *id)
+struct slot *slot_find(const struct engine *engine, const char *id)
 {
     for (int i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = engine->slots[i];

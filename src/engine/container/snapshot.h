@@ -89,6 +89,18 @@ int snapshot_read_about(int directory_fd, struct snapshot_about *ret_about, stru
 int snapshot_template_digest(const struct engine *engine, const char *image,
                              char digest[ENGINE_DIGEST_SIZE], struct error *err);
 
+/* snapshot_source.c: is a snapshot whole, and what it was? ERR_NOT_RESTORABLE. */
+/* Its image, and what it is. -1 with err. */
+int snapshot_open(const struct engine *engine, const char *snapshot_id,
+                  struct snapshot_about *ret_about, struct error *err);
+/* What can be checked at once. digest: "": not asked. */
+int snapshot_check_about(const struct engine *engine, const struct snapshot_about *about,
+                         int image_fd, const char *digest, const char *template_image,
+                         struct error *err);
+/* Reads all of it: for helpers. *ret_file: what was read. */
+int snapshot_check_digest(int image_fd, const char *digest, struct stat *ret_file,
+                          struct error *err);
+
 /* snapshot_digest.c */
 /* Images whose digest was found right a while ago and that were not touched since need not be read again
  * for each of many forks. */

@@ -18,61 +18,28 @@ static char *copy_path(const struct pending_create *pending, char path[CONTAINER
     return path;
 }
 
-static int check_template(const struct engine *engine, const struct engine_create *plan,
-                          const struct snapshot_about *about, struct error *err)
+static int check_size(const struct pending_create *pending, const struct snapshot_about *about,
+                      struct error *err)
 {
-    char digest[ENGINE_DIGEST_SIZE];
-    struct error missing = {0};
-    if (strcmp(about->template_image, plan->template_image) != 0) {
-        return error_set(err, ERR_NOT_RESTORABLE, 0, "it was made with the image '%s', not '%s'",
-                         about->template_image, plan->template_image);
-    }
-    if (snapshot_template_digest(engine, about->template_image, digest, &missing) < 0) {
-        return error_set(err, ERR_NOT_RESTORABLE, 0, "%s", missing.message);
-    }
-    if (strcmp(digest, about->template_digest) != 0) {
-        error_set(err, ERR_NOT_RESTORABLE, 0, "the image '%s' was rebuilt since",
-                  about->template_image);
-        return error_hint(err, "Put the replaced image back: it is in .retired of the images' "
-                               "directory on the host.");
-    }
-    return 0;
-}
-
-static int check_source(const struct engine *engine, const struct engine_create *plan,
-                        const struct snapshot_about *about, int image_fd, struct error *err)
-{
-    struct stat info;
-    if (plan->snapshot_digest[0] && strcmp(plan->snapshot_digest, about->digest) != 0) {
-        return error_set(err, ERR_NOT_RESTORABLE, 0, "it was replaced by another");
-    }
-    if (fstat(image_fd, &info) < 0 || info.st_size != about->disk_bytes) {
-        return error_set(err, ERR_NOT_RESTORABLE, 0,
-                         "its file has another size than it was made with");
-    }
-    if (about->disk_bytes != plan->disk_bytes) {
-        return error_set(err, ERR_NOT_RESTORABLE, 0,
-                         "its disk has %lld MiB, the sandbox's is to have %lld",
-                         (long long)(about->disk_bytes >> 20), (long long)(plan->disk_bytes >> 20));
-    }
-    return check_template(engine, plan, about, err);
+    int64_t wanted = pending->plan.disk_bytes;
+    return about->disk_bytes == wanted
+               ? 0
+               : error_set(err, ERR_NOT_RESTORABLE, 0,
+                           "its disk has %lld MiB, the sandbox's is to have %lld",
+                           (long long)(about->disk_bytes >> 20), (long long)(wanted >> 20));
 }
 
 static int open_source(struct pending_create *pending, struct error *err)
 {
     const struct engine *engine = pending->engine;
+    const struct engine_create *plan = &pending->plan;
     struct pending_snapshot *source = &pending->source;
     struct snapshot_about about;
-    auto_close int directory = snapshot_open_directory(engine, pending->plan.snapshot_id);
-    if (directory < 0) {
-        return error_set(err, ERR_NOT_RESTORABLE, 0, "it is not on this host");
-    }
-    source->image_fd = openat(directory, "disk.img", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (source->image_fd < 0) {
-        return error_set(err, ERR_NOT_RESTORABLE, errno, "open its file");
-    }
-    if (snapshot_read_about(directory, &about, err) < 0 ||
-        check_source(engine, &pending->plan, &about, source->image_fd, err) < 0) {
+    source->image_fd = snapshot_open(engine, plan->snapshot_id, &about, err);
+    if (source->image_fd < 0 ||
+        snapshot_check_about(engine, &about, source->image_fd, plan->snapshot_digest,
+                             plan->template_image, err) < 0 ||
+        check_size(pending, &about, err) < 0) {
         return -1;
     }
     memcpy(source->digest, about.digest, sizeof(source->digest));
@@ -103,32 +70,13 @@ int snapshot_source_open(struct pending_create *pending, struct error *err)
                : 0;
 }
 
-static int check_digest(const struct pending_snapshot *source, struct error *err)
-{
-    char digest[ENGINE_DIGEST_SIZE];
-    struct stat before;
-    if (source->known) {
-        return 0;
-    }
-    if (fstat(source->image_fd, &before) < 0) {
-        return error_set(err, ERR_ENGINE, errno, "read the snapshot");
-    }
-    if (digest_file(source->image_fd, digest, err) < 0) {
-        return -1;
-    }
-    if (strcmp(digest, source->digest) != 0) {
-        return error_set(err, ERR_NOT_RESTORABLE, 0, "its files are not what was saved");
-    }
-    source->report->file = before;
-    return 0;
-}
-
 int snapshot_source_copy(const struct pending_create *pending, struct error *err)
 {
     const struct pending_snapshot *source = &pending->source;
     int mine[] = {source->image_fd, source->copy_fd};
     snapshot_keep_only(mine, 2);
-    if (check_digest(source, err) < 0) {
+    if (!source->known &&
+        snapshot_check_digest(source->image_fd, source->digest, &source->report->file, err) < 0) {
         return error_prefix(err, "snapshot %s", pending->plan.snapshot_id);
     }
     if (disk_copy(pending->engine, source->image_fd, source->copy_fd, err) < 0) {

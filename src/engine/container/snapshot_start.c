@@ -41,6 +41,11 @@ static bool in_the_making(const struct engine *engine, const char *snapshot_id)
     return false;
 }
 
+bool container_snapshot_has(const struct engine *engine, const char *snapshot_id)
+{
+    return in_the_making(engine, snapshot_id) || snapshot_exists(engine, snapshot_id);
+}
+
 static int check(struct snapshot_job *job, struct error *err)
 {
     const struct engine *engine = job->engine;
@@ -50,8 +55,7 @@ static int check(struct snapshot_job *job, struct error *err)
     if (engine->problem[0]) {
         return error_set(err, ERR_HOST_UNSUPPORTED, 0, "%s", engine->problem);
     }
-    if (in_the_making(engine, job->plan.snapshot_id) ||
-        snapshot_exists(engine, job->plan.snapshot_id)) {
+    if (container_snapshot_has(engine, job->plan.snapshot_id)) {
         return error_set(err, ERR_CONFLICT, 0, "snapshot %s exists", job->plan.snapshot_id);
     }
     return find_source(job, err) < 0 ? -1

@@ -102,6 +102,11 @@ static int append_running(const struct engine *engine, struct sandbox_list *list
     return 0;
 }
 
+bool container_has(const struct engine *engine, const char *id)
+{
+    return slot_find(engine, id) || pending_has(engine, id) || disk_exists(engine, id);
+}
+
 /* Whether the files of a sandbox are, or are about to be, all that is left of it. */
 static bool is_kept(struct engine *engine, const char *id)
 {
