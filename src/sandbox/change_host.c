@@ -116,6 +116,7 @@ int change_host_create(struct sandboxes *sandboxes, struct sandbox *sandbox,
     int result = WITHOUT_MUTEX(sandbox, start_on_host(sandboxes, next, disk, &resumed, err), err);
     if (result == 0) {
         sandbox->resumed = resumed;
+        engine_count_start(sandboxes, next);
         start_run(sandboxes, sandbox);
         if (!resumed) { /* else what is still to be started is what it was */
             next->start_pending = start_pending_of(next, !disk.keep);

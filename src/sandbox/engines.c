@@ -1,5 +1,6 @@
 #include "sandbox/internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,36 @@ int sandboxes_choose_engine(struct sandboxes *sandboxes, const char *wanted, cha
     pthread_mutex_unlock(&sandboxes->host_mutex);
     snprintf(engine, 16, "%s", wanted);
     return result;
+}
+
+const char *sandbox_engine_name(enum sandbox_engine engine)
+{
+    static const char *const names[] = {[SANDBOX_CONTAINER] = "container", [SANDBOX_VM] = "vm"};
+    assert((unsigned)engine < SANDBOX_ENGINE_COUNT);
+    return names[engine];
+}
+
+const char *sandbox_boot_name(enum sandbox_boot boot)
+{
+    static const char *const names[] = {[SANDBOX_BOOT_COLD] = "cold",
+                                        [SANDBOX_BOOT_WARM] = "warm",
+                                        [SANDBOX_BOOT_SNAPSHOT] = "snapshot"};
+    assert((unsigned)boot < SANDBOX_BOOT_COUNT);
+    return names[boot];
+}
+
+enum sandbox_engine engine_of(const struct sandbox_record *record)
+{
+    return strcmp(record->engine, "vm") == 0 ? SANDBOX_VM : SANDBOX_CONTAINER;
+}
+
+void engine_count_start(struct sandboxes *sandboxes, const struct sandbox_record *record)
+{
+    for (enum sandbox_boot boot = 0; boot < SANDBOX_BOOT_COUNT; boot++) {
+        if (strcmp(record->boot_path, sandbox_boot_name(boot)) == 0) {
+            atomic_fetch_add(&sandboxes->starts_total[engine_of(record)][boot], 1);
+        }
+    }
 }
 
 bool engine_saves_memory(struct sandboxes *sandboxes, const char *engine)

@@ -105,6 +105,7 @@ struct sandboxes {
     atomic_uint_fast64_t sequence;
     atomic_int_fast64_t created_total, create_failed_total, destroyed_total, timeouts_total,
         ended_by_itself_total;
+    atomic_int_fast64_t starts_total[SANDBOX_ENGINE_COUNT][SANDBOX_BOOT_COUNT];
 
     pthread_mutex_t host_mutex;
     struct host_info host_info; /* under host_mutex */
@@ -212,6 +213,9 @@ void sandbox_state_check(const struct sandbox_record *record, enum sandbox_state
 
 /* Do snapshots and pauses with that engine keep processes, on this host? */
 bool engine_saves_memory(struct sandboxes *sandboxes, const char *engine);
+enum sandbox_engine engine_of(const struct sandbox_record *record);
+/* Counts a start of its processes. */
+void engine_count_start(struct sandboxes *sandboxes, const struct sandbox_record *record);
 /* Fills isolation from the record's engine. */
 void engine_describe(struct sandboxes *sandboxes, struct sandbox_record *record);
 
@@ -308,11 +312,15 @@ int64_t sandbox_deadline_ms(const struct sandbox *sandbox, const char **ret_sour
 /* Milliseconds until timeout_sec is over, or -1 when no such clock runs. Mutex held. */
 int64_t sandbox_timeout_remaining_ms(const struct sandbox *sandbox);
 
-/* --- watch.c, reconcile.c --- */
+/* --- watch.c, claims.c, reconcile.c --- */
 
 int watcher_start(struct sandboxes *sandboxes, struct error *err);
 void watcher_stop(struct sandboxes *sandboxes);
 void watch_request_reconcile(struct sandboxes *sandboxes);
+
+/* Stores the replies that such requests would have had, or lets go of what they did not finish. *ret_again becomes
+ * true when something could not be settled yet. */
+void claims_settle(struct sandboxes *sandboxes, bool *ret_again);
 
 /* Brings store and host together. *ret_again: something could not be settled yet. */
 int reconcile(struct sandboxes *sandboxes, bool *ret_again, struct error *err);

@@ -248,9 +248,18 @@ void sandboxes_set_preview_domain(struct sandboxes *sandboxes, const char *tenan
 bool sandboxes_preview_domain(struct sandboxes *sandboxes, const char *tenant_id,
                               char hostname[PREVIEW_DOMAIN_SIZE]);
 
+/* The engines that a sandbox may have. */
+enum sandbox_engine { SANDBOX_CONTAINER, SANDBOX_VM, SANDBOX_ENGINE_COUNT };
+/* How its processes came to run. */
+enum sandbox_boot { SANDBOX_BOOT_COLD, SANDBOX_BOOT_WARM, SANDBOX_BOOT_SNAPSHOT, SANDBOX_BOOT_COUNT };
+const char *sandbox_engine_name(enum sandbox_engine engine);
+const char *sandbox_boot_name(enum sandbox_boot boot);
+
 /* For /metrics and /health. */
 struct sandbox_counts {
     int64_t by_state[SANDBOX_STATE_COUNT];
+    int64_t running[SANDBOX_ENGINE_COUNT], paused[SANDBOX_ENGINE_COUNT];
+    int64_t starts_total[SANDBOX_ENGINE_COUNT][SANDBOX_BOOT_COUNT];
     int64_t created_total, create_failed_total, destroyed_total, timeouts_total,
         ended_by_itself_total;
     bool host_connected; /* as sandboxes_host_connected */

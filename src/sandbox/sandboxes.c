@@ -139,7 +139,10 @@ bool sandboxes_host_connected(const struct sandboxes *sandboxes)
 static bool count_state(const struct sandbox *sandbox, void *context)
 {
     struct sandbox_counts *counts = context;
+    enum sandbox_engine engine = engine_of(&sandbox->record);
     counts->by_state[sandbox->state]++;
+    counts->running[engine] += sandbox_state_runs(sandbox->state);
+    counts->paused[engine] += sandbox->state == SANDBOX_PAUSED;
     return false;
 }
 
@@ -153,6 +156,11 @@ void sandboxes_counts(struct sandboxes *sandboxes, struct sandbox_counts *ret_co
         .ended_by_itself_total = sandboxes->ended_by_itself_total,
         .host_connected = sandboxes->host_connected,
     };
+    for (int engine = 0; engine < SANDBOX_ENGINE_COUNT; engine++) {
+        for (int boot = 0; boot < SANDBOX_BOOT_COUNT; boot++) {
+            ret_counts->starts_total[engine][boot] = sandboxes->starts_total[engine][boot];
+        }
+    }
     struct sandbox **none = NULL;
     size_t count = 0;
     registry_select(sandboxes, NULL, count_state, ret_counts, 0, &none, &count);
