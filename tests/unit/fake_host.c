@@ -476,6 +476,22 @@ int host_snapshot_list(struct hostclient *client, struct host_snapshot_id **ret_
     return 0;
 }
 
+int host_pool(struct hostclient *client, const struct host_shape *shape, int64_t wanted,
+              struct error *err)
+{
+    (void)client, (void)shape, (void)wanted, (void)err;
+    return 0;
+}
+
+int host_pool_status(struct hostclient *client, struct host_pool **ret_pools, size_t *ret_count,
+                     struct error *err)
+{
+    (void)client, (void)err;
+    *ret_pools = NULL;
+    *ret_count = 0;
+    return 0;
+}
+
 /* Sockets of the test's own network. */
 int host_sockets(struct hostclient *client, const char *id, int family, int count, int *ret_fds,
                  char address[46], struct error *err)
