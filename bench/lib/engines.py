@@ -91,12 +91,11 @@ def usable(api, engine, seconds=30):
 def set_pool(api, engine, size, seconds=120):
     """Makes the pool that large and waits until it is full."""
     path = f"/sandbox-templates/{TEMPLATE}/warm-pool"
-    api.call("PUT", path, {**SHAPES[engine], "size": size})
+    api.call("PUT", path, {**SHAPES[engine], "target": size})
     deadline = time.monotonic() + seconds
     while True:
-        pools = api.call("GET", path)[0]["data"]
-        pools = pools if isinstance(pools, list) else [pools]
-        ready = sum(pool["ready"] for pool in pools if pool["engine"] == engine)
+        pools = [pool for pool in api.call("GET", path)[0]["data"]["pools"] if pool["engine"] == engine]
+        ready = sum(pool["ready"] for pool in pools if pool["memory_mb"] == SHAPES[engine]["memory_mb"])
         if ready >= size:
             return
         if time.monotonic() > deadline:

@@ -31,6 +31,7 @@ class Instance:
             "ATOLL_GATEWAY": f"127.0.0.1:{_free_port()}",
             "ATOLL_MAX_SANDBOXES": "2000",
             "ATOLL_RATE_LIMIT": "0",
+            "ATOLL_WARM_MEMORY_MB": "8192",
             "ATOLL_LOG": "error",
         }
         self.client = {}
