@@ -17,7 +17,7 @@ from harness import instance as instances  # noqa: E402
 from harness import paths, vm  # noqa: E402
 from harness.client import Client  # noqa: E402
 
-SUITES = ("integration", "attack", "fault")
+SUITES = ("guest", "integration", "attack", "fault")
 
 
 def pytest_configure(config):

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -41,10 +43,23 @@ static void set_kernel_options(void)
 static void set_limits(void)
 {
     struct rlimit open_files = {OPEN_FILES_MAX, OPEN_FILES_MAX};
+    struct rlimit any = {RLIM_INFINITY, RLIM_INFINITY}; /* the cgroup limits all users together */
     struct rlimit no_core = {0, 0};
-    if (setrlimit(RLIMIT_NOFILE, &open_files) < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 ||
-        setpriority(PRIO_PROCESS, 0, AGENT_NICE) < 0) {
+    if (setrlimit(RLIMIT_NOFILE, &open_files) < 0 || setrlimit(RLIMIT_NPROC, &any) < 0 ||
+        setrlimit(RLIMIT_CORE, &no_core) < 0 || setpriority(PRIO_PROCESS, 0, AGENT_NICE) < 0) {
         guest_fail("cannot set limits");
+    }
+}
+
+/* Root in the sandbox keeps every right over its own kernel but those that take the kernel away from under
+ * the agent, by which atoll would lose the sandbox. */
+static void drop_capabilities(void)
+{
+    static const int dropped[] = {CAP_SYS_BOOT, CAP_SYS_MODULE, CAP_SYS_RAWIO};
+    for (size_t i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++) {
+        if (prctl(PR_CAPBSET_DROP, dropped[i], 0, 0, 0) < 0) {
+            guest_fail("cannot drop a capability");
+        }
     }
 }
 
@@ -78,6 +93,7 @@ int main(void)
     set_kernel_options();
     guest_enter_root();
     set_limits();
+    drop_capabilities();
     place(handed, HANDED_END - LISTENER_FD);
     char *arguments[] = {"atoll-agent", NULL};
     char *environment[] = {"ATOLL_DURABLE=1", NULL};

@@ -12,6 +12,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 _Noreturn void guest_fail(const char *format, ...)
@@ -61,12 +62,36 @@ void guest_load_modules(void)
     }
 }
 
+/* What commands cannot have: the agent answers even when they use all that there is. */
+enum { MEMORY_RESERVE_BYTES = 16 * 1024 * 1024, PROCESSES_RESERVE = 128 };
+
+static void limit_commands(void)
+{
+    char text[32];
+    struct sysinfo info;
+    if (sysinfo(&info) < 0) {
+        guest_fail("cannot ask for the size of the memory");
+    }
+    long long memory = (long long)info.freeram * info.mem_unit - MEMORY_RESERVE_BYTES;
+    snprintf(text, sizeof(text), "%lld", memory);
+    guest_write("/cgroup/commands/memory.max", text);
+    FILE *file = fopen("/proc/sys/kernel/threads-max", "re");
+    long threads = file && fgets(text, sizeof(text), file) ? strtol(text, NULL, 10) : 0;
+    if (threads <= PROCESSES_RESERVE) {
+        guest_fail("cannot read threads-max");
+    }
+    fclose(file);
+    snprintf(text, sizeof(text), "%ld", threads - PROCESSES_RESERVE);
+    guest_write("/cgroup/commands/pids.max", text);
+}
+
 int guest_open_cgroup(int *ret_memory_events)
 {
     guest_write("/cgroup/cgroup.subtree_control", "+memory +pids +cpu");
     if (mkdir("/cgroup/commands", 0755) < 0) {
         guest_fail("cannot make a cgroup");
     }
+    limit_commands();
     int directory = open("/cgroup/commands", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     *ret_memory_events = open("/cgroup/commands/memory.events", O_RDONLY | O_CLOEXEC);
     if (directory < 0 || *ret_memory_events < 0) {
