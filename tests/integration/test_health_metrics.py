@@ -75,3 +75,12 @@ def test_engines_say_what_isolates(client):
     for name, engine in engines.items():
         labels = f'engine="{name}",accel="{engine["accel"]}"'
         assert metrics[f"atoll_engine_usable{{{labels}}}"] == engine["usable"]
+
+
+def test_starts_and_sandboxes_are_counted_by_engine(client, sandbox):
+    before = samples(client)
+    assert before['atoll_engine_sandboxes{engine="container",state="running"}'] >= 1
+    sandbox.stop()
+    sandbox.resume()
+    name = 'atoll_sandbox_starts_total{engine="container",boot_path="cold"}'
+    assert samples(client)[name] == before[name] + 1
