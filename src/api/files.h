@@ -24,6 +24,9 @@ void files_read_handle(struct request *request);     /* ?path=, as text */
 void fs_download_handle(struct request *request);    /* ?path= */
 void fs_read_handle(struct request *request);        /* ?path=, text in JSON */
 
+/* files_read.c: the header that offers what is sent under that name, percent-encoded but for plain characters */
+void files_add_disposition(struct request *request, const char *name);
+
 /* files_list.c */
 void files_list_handle(struct request *request);
 void files_tree_handle(struct request *request);

@@ -71,13 +71,12 @@ static void add_last_modified(struct request *request, const struct agent_stat *
     }
 }
 
-/* attachment; filename*=UTF-8''… with everything but plain characters percent-encoded. */
-static void add_disposition(struct request *request, const char *path)
+void files_add_disposition(struct request *request, const char *name)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     char text[1024] = "attachment; filename*=UTF-8''";
     size_t length = strlen(text);
-    for (const char *c = file_path_name(path); *c && length + 4 < sizeof(text); c++) {
+    for (const char *c = name; *c && length + 4 < sizeof(text); c++) {
         bool is_plain = strchr(plain, *c) != NULL;
         length += (size_t)snprintf(text + length, sizeof(text) - length, is_plain ? "%c" : "%%%02X",
                                    (unsigned char)*c);
@@ -199,7 +198,7 @@ static void respond_download(struct request *request, bool from_url, bool attach
     }
     add_headers(request, download);
     if (attachment) {
-        add_disposition(request, download->path);
+        files_add_disposition(request, file_path_name(download->path));
     }
     struct respond_source source = {download_read, download_free, download};
     respond_stream(request, status, content_type, download->length, source);

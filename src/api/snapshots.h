@@ -9,6 +9,18 @@
 void snapshots_of_sandbox_handle(struct request *request);
 void snapshots_of_tenant_handle(struct request *request);
 
+void snapshot_groups_handle(struct request *request);
+
+/* named_snapshots.c */
+void named_snapshots_handle(struct request *request);
+void named_snapshot_create_handle(struct request *request);
+void named_snapshot_get_handle(struct request *request);
+void named_snapshot_delete_handle(struct request *request);
+
+/* snapshot_files.c */
+void snapshot_tree_handle(struct request *request);
+void snapshot_files_handle(struct request *request);
+
 /* snapshot_delete.c */
 void snapshot_of_sandbox_delete_handle(struct request *request);
 void snapshot_delete_handle(struct request *request);

@@ -15,7 +15,6 @@
  */
 #include "sandbox/snapshot_internal.h"
 
-#include "base/cleanup.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -277,81 +276,6 @@ static void destroy_unknown(struct round *round)
     }
 }
 
-enum claim_outcome { CLAIM_WAITS, CLAIM_ABANDONED, CLAIM_FINISHED };
-
-/* The reply that the client never got, as text; or NULL when the create did not come to its end, or the reply
- * holds more than the sandbox (wrapped). */
-static enum claim_outcome judge_claim(struct sandboxes *sandboxes, struct sandbox *sandbox,
-                                      bool wrapped, char **ret_body)
-{
-    pthread_mutex_lock(&sandbox->mutex);
-    enum claim_outcome outcome = CLAIM_ABANDONED;
-    if (sandbox->busy || sandbox->unresolved || sandbox->state == SANDBOX_PROVISIONING) {
-        outcome = CLAIM_WAITS;
-    } else if (!wrapped && sandbox->state != SANDBOX_ERROR) {
-        json_t *object = sandbox_object(sandboxes, &sandbox->record, sandbox);
-        *ret_body = json_dumps(object, JSON_COMPACT);
-        json_decref(object);
-        outcome = *ret_body ? CLAIM_FINISHED : CLAIM_WAITS;
-    }
-    pthread_mutex_unlock(&sandbox->mutex);
-    return outcome;
-}
-
-/* Nobody knows the id of a sandbox whose create was cut short and whose reply cannot be made up. */
-static void destroy_orphan(struct sandboxes *sandboxes, struct sandbox *sandbox)
-{
-    struct error err = {0};
-    if (change_begin_found(sandboxes, sandbox, CHANGE_WAIT_MS, &err) == 0) {
-        if (destroy_busy(sandboxes, sandbox, "cut_short", &err) < 0) {
-            log_warn("reconcile.unsettled", "id=%s error=%s", sandbox->record.id, err.message);
-        }
-        change_end(sandboxes, sandbox_ref(sandbox));
-    }
-}
-
-/* Returns whether the claim is dealt with. */
-static bool settle_claim(struct sandboxes *sandboxes, const struct store_claim *claim)
-{
-    struct sandbox *sandbox = registry_find(sandboxes, claim->tenant_id, claim->sandbox_id);
-    bool wrapped =
-        strstr(claim->route, "/run") || strncmp(claim->route, "POST /snapshots/", 16) == 0;
-    auto_free char *body = NULL;
-    enum claim_outcome outcome = CLAIM_ABANDONED;
-    if (sandbox) {
-        outcome = judge_claim(sandboxes, sandbox, wrapped, &body);
-        if (outcome == CLAIM_ABANDONED) {
-            destroy_orphan(sandboxes, sandbox);
-        }
-        sandbox_unref(sandbox);
-    }
-    if (outcome == CLAIM_WAITS) {
-        return false;
-    }
-    struct error err = {0};
-    int result = outcome == CLAIM_FINISHED
-                     ? store_idempotency_finish(sandboxes->store, claim->tenant_id, claim->route,
-                                                claim->key, 201, body, &err)
-                     : store_idempotency_abandon(sandboxes->store, claim->tenant_id, claim->route,
-                                                 claim->key, &err);
-    if (result < 0) {
-        log_warn("reconcile.claim_failed", "id=%s error=%s", claim->sandbox_id, err.message);
-    }
-    return result == 0;
-}
-
-static void settle_claims(struct sandboxes *sandboxes, bool *again)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < sandboxes->claim_count; i++) {
-        if (!settle_claim(sandboxes, &sandboxes->claims[i])) {
-            sandboxes->claims[kept++] = sandboxes->claims[i];
-        }
-    }
-    sandboxes->claim_count = kept;
-    *again = *again || kept > 0;
-}
-
 int reconcile(struct sandboxes *sandboxes, bool *ret_again, struct error *err)
 {
     struct round round = {.sandboxes = sandboxes, .sequence = atomic_load(&sandboxes->sequence)};
@@ -364,7 +288,7 @@ int reconcile(struct sandboxes *sandboxes, bool *ret_again, struct error *err)
     int result = settle_all(&round, err);
     if (result == 0) {
         destroy_unknown(&round);
-        settle_claims(sandboxes, &round.again);
+        claims_settle(sandboxes, &round.again);
         snapshots_reconcile(sandboxes, &round.again);
     }
     free(round.hosted);

@@ -51,6 +51,11 @@ int snapshot_list(struct sandboxes *sandboxes, const struct principal *principal
                   const struct store_snapshot_filter *filter, json_t **ret_list, int64_t *ret_total,
                   struct error *err);
 
+/* The same by the sandbox that they are of: {resource, snapshot_count, …}. */
+int snapshot_groups(struct sandboxes *sandboxes, const struct principal *principal,
+                    const struct store_snapshot_filter *filter, json_t **ret_list,
+                    int64_t *ret_total, struct error *err);
+
 /* Removes it and its files. ERR_SNAPSHOT_IN_USE: see snapshot_dependents. */
 int snapshot_delete(struct sandboxes *sandboxes, const struct principal *principal,
                     const char *sandbox_id, const char *id, struct error *err);

@@ -16,15 +16,15 @@ static json_t *time_or_null(int64_t realtime_ms)
 }
 
 /* The sandbox that it is of, as it is now. */
-static json_t *resource_of(struct sandboxes *sandboxes, const struct store_snapshot *snapshot)
+static json_t *resource_of(struct sandboxes *sandboxes, const char *sandbox_id, const char *name,
+                           const char *workspace_id)
 {
     struct sandbox_view view;
-    bool lives = sandbox_peek(sandboxes, snapshot->sandbox_id, NULL, &view);
+    bool lives = sandbox_peek(sandboxes, sandbox_id, NULL, &view);
     enum sandbox_state state = lives ? view.state : SANDBOX_DESTROYED;
-    return json_pack("{s:s, s:s, s:o, s:s, s:o}", "type", "sandbox", "id", snapshot->sandbox_id,
-                     "name", text_or_null(snapshot->sandbox_name), "state",
-                     sandbox_state_name(state), "workspace_id",
-                     text_or_null(snapshot->workspace_id));
+    return json_pack("{s:s, s:s, s:o, s:s, s:o}", "type", "sandbox", "id", sandbox_id, "name",
+                     text_or_null(name), "state", sandbox_state_name(state), "workspace_id",
+                     text_or_null(workspace_id));
 }
 
 /* What a sandbox made of it is like, without its variables. */
@@ -57,8 +57,11 @@ json_t *snapshot_object(struct sandboxes *sandboxes, const struct store_snapshot
 {
     json_t *object = json_pack(
         "{s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "id", snapshot->id,
-        "sandbox_id", snapshot->sandbox_id, "resource", resource_of(sandboxes, snapshot), "comment",
-        text_or_null(snapshot->comment), "keep", (int)snapshot->keep, "retention_seconds",
+        "sandbox_id", snapshot->sandbox_id, "resource",
+        resource_of(sandboxes, snapshot->sandbox_id, snapshot->sandbox_name,
+                    snapshot->workspace_id),
+        "comment", text_or_null(snapshot->comment), "keep", (int)snapshot->keep,
+        "retention_seconds",
         snapshot->retention_sec ? json_integer(snapshot->retention_sec) : json_null(),
         "named_snapshot", text_or_null(snapshot->name), "browsable",
         snapshot->status == SNAPSHOT_READY, "parent_snapshot_id", text_or_null(snapshot->parent_id),
@@ -68,4 +71,15 @@ json_t *snapshot_object(struct sandboxes *sandboxes, const struct store_snapshot
     put_state(object, snapshot);
     put_shape(object, snapshot->definition);
     return object;
+}
+
+json_t *snapshot_group_object(struct sandboxes *sandboxes, const struct store_snapshot_group *group)
+{
+    return json_pack(
+        "{s:o, s:I, s:I, s:I, s:I, s:s, s:o}", "resource",
+        resource_of(sandboxes, group->sandbox_id, group->sandbox_name, group->workspace_id),
+        "snapshot_count", (json_int_t)group->count, "named_count", (json_int_t)group->named_count,
+        "keep_count", (json_int_t)group->keep_count, "size_bytes", (json_int_t)group->stored_bytes,
+        "latest_snapshot_id", group->newest_id, "latest_created_at",
+        time_or_null(group->newest_ms));
 }

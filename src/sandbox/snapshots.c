@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int describe(const struct sandbox_record *record, struct store_snapshot *snapshot,
@@ -146,6 +147,25 @@ int snapshot_list(struct sandboxes *sandboxes, const struct principal *principal
         json_array_append_new(*ret_list, snapshot_object(sandboxes, &snapshots[i]));
     }
     store_snapshots_free(snapshots, count);
+    return 0;
+}
+
+int snapshot_groups(struct sandboxes *sandboxes, const struct principal *principal,
+                    const struct store_snapshot_filter *filter, json_t **ret_list,
+                    int64_t *ret_total, struct error *err)
+{
+    struct store_snapshot_filter mine = *filter;
+    struct store_snapshot_group *groups;
+    size_t count;
+    mine.tenant_id = principal->tenant_id;
+    if (store_snapshot_groups(sandboxes->store, &mine, &groups, &count, ret_total, err) < 0) {
+        return -1;
+    }
+    *ret_list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(*ret_list, snapshot_group_object(sandboxes, &groups[i]));
+    }
+    free(groups);
     return 0;
 }
 
