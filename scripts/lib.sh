@@ -81,6 +81,8 @@ show_progress()
 # --- instances ---
 
 build_dir=${ATOLL_BUILD:-$source_dir/build}
+# as the Debian package lays them out
+[ "$source_dir" != /usr/share/atoll ] || build_dir=/usr/lib/atoll
 
 # built NAME: path of a built program.
 built()
