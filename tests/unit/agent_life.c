@@ -4,6 +4,9 @@
 #include "isolate.h"
 
 #include "base/cleanup.h"
+#include "wire/agent_protocol.h"
+#include "wire/fields.h"
+#include "wire/frame.h"
 
 #include <linux/capability.h>
 #include <poll.h>
@@ -13,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 /* A grandchild in a session of its own whose parent is gone, as daemons do it; prints its pid. */
 #define ORPHAN "setsid sh -c 'echo $$; exec sleep 1000' & "
@@ -261,6 +265,47 @@ static void many_commands_at_once(void)
     }
 }
 
+/* Asks for an IDENTITY with one field that is 1; the type of the final frame. */
+static int identity_answer_type(enum agent_tag tag)
+{
+    unsigned char bytes[256];
+    struct fields_writer head;
+    struct frame_header header = {.type = AGENT_FRAME_HEAD};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", fixture()->socket_path);
+    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fields_start(&head, bytes + FRAME_HEADER_BYTES, sizeof(bytes) - FRAME_HEADER_BYTES);
+    fields_put_int(&head, AGENT_OPERATION, AGENT_OP_IDENTITY);
+    fields_put_int(&head, tag, 1);
+    header.length = (uint32_t)head.length;
+    frame_header_encode(header, bytes);
+    return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+                   write(fd, bytes, FRAME_HEADER_BYTES + head.length) > 0 &&
+                   recv(fd, bytes, FRAME_HEADER_BYTES, MSG_WAITALL) == FRAME_HEADER_BYTES &&
+                   frame_header_decode(bytes, &header) == 0
+               ? header.type
+               : -1;
+}
+
+static void after_a_restore_all_other_connections_are_gone(void)
+{
+    struct agent_call *call = start_script("echo $$; exec sleep 1000", 0, true);
+    REQUIRE(call);
+    long pid = read_number(call);
+    CHECK(pid > 1);
+    CHECK_INT(identity_answer_type(AGENT_RESTORED), AGENT_FRAME_DONE);
+    CHECK(wait_gone((pid_t)pid));
+    agent_call_free(call);
+    struct outcome outcome;
+    run_script("exit 3", &outcome);
+    CHECK_INT(outcome.exit.exit_code, 3);
+}
+
+static void only_a_sandbox_is_given_an_identity(void)
+{
+    CHECK_INT(identity_answer_type(AGENT_NEW_IDENTITY), AGENT_FRAME_ERROR);
+}
+
 static void limits_cannot_be_lowered_by_root_inside(void)
 {
     struct rlimit none = {0, 0};
@@ -291,6 +336,9 @@ static const struct check_case cases[] = {
     {"a timeout acts while input is blocked", timeout_acts_while_input_is_blocked},
     {"a gone client cancels the wait", a_gone_client_cancels_the_wait},
     {"many commands at once", many_commands_at_once},
+    {"after a restore all other connections are gone",
+     after_a_restore_all_other_connections_are_gone},
+    {"only a sandbox is given an identity", only_a_sandbox_is_given_an_identity},
     {"limits cannot be lowered by root inside", limits_cannot_be_lowered_by_root_inside},
 };
 

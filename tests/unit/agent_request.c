@@ -224,6 +224,47 @@ static void odd_sessions_are_refused(void)
     CHECK_INT(parse(), EINVAL);
 }
 
+static void refuse_identity_text(uint16_t tag, const char *text)
+{
+    start(AGENT_OP_IDENTITY);
+    fields_put_string(&head, tag, text);
+    CHECK_INT(parse(), EINVAL);
+}
+
+static void identities_are_parsed(void)
+{
+    unsigned char entropy[AGENT_ENTROPY_BYTES] = {1, 2, 0, 3};
+    start(AGENT_OP_IDENTITY);
+    fields_put_string(&head, AGENT_HOSTNAME, "a-1");
+    fields_put_string(&head, AGENT_ADDRESS, "10.0.0.1");
+    fields_put_string(&head, AGENT_RESOLVERS, "10.0.0.1,fe80::1");
+    fields_put_bytes(&head, AGENT_ENTROPY, entropy, sizeof(entropy));
+    fields_put_int(&head, AGENT_TIME_US, INT64_C(1800000000000000));
+    fields_put_int(&head, AGENT_NEW_IDENTITY, 1);
+    fields_put_int(&head, AGENT_RESTORED, 1);
+    REQUIRE(parse() == 0);
+    CHECK_TEXT(request.hostname, "a-1");
+    CHECK_TEXT(request.address, "10.0.0.1");
+    CHECK_TEXT(request.resolvers, "10.0.0.1,fe80::1");
+    CHECK(request.entropy.length == sizeof(entropy) &&
+          memcmp(request.entropy.data, entropy, sizeof(entropy)) == 0);
+    CHECK_INT(request.time_us, 1800000000000000);
+    CHECK(request.new_identity && request.restored);
+}
+
+static void odd_identities_are_refused(void)
+{
+    refuse_identity_text(AGENT_HOSTNAME, "");
+    refuse_identity_text(AGENT_HOSTNAME, "A");
+    refuse_identity_text(AGENT_HOSTNAME, "a\n127.0.0.1 b");
+    refuse_identity_text(AGENT_ADDRESS, "10.0.0.1\tx");
+    refuse_identity_text(AGENT_RESOLVERS, "10.0.0.1\nx");
+    refuse_identity_text(AGENT_ENTROPY, "short");
+    start(AGENT_OP_IDENTITY);
+    fields_put_int(&head, AGENT_TIME_US, INT64_C(1577836799999999)); /* 2019 */
+    CHECK_INT(parse(), EINVAL);
+}
+
 static void vectors_are_bounded(void)
 {
     start(AGENT_OP_EXEC);
@@ -247,6 +288,8 @@ static const struct check_case cases[] = {
     {"contradictions are refused", contradictions_are_refused},
     {"sessions are parsed", sessions_are_parsed},
     {"odd sessions are refused", odd_sessions_are_refused},
+    {"identities are parsed", identities_are_parsed},
+    {"odd identities are refused", odd_identities_are_refused},
     {"vectors are bounded", vectors_are_bounded},
 };
 CHECK_MAIN(cases)
