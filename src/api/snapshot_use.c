@@ -5,6 +5,7 @@
 #include "api/sandbox_routes.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static bool asks_for_nothing(json_t *value)
 {
@@ -19,7 +20,7 @@ static int check_restore(json_t *body, struct error *err)
     json_t *value;
     json_object_foreach(body, key, value)
     {
-        if (!asks_for_nothing(value)) {
+        if (strcmp(key, "memory") != 0 && !asks_for_nothing(value)) {
             error_set_field(err, ERR_VALIDATION, key, "a restore takes no '%.64s'", key);
             return error_hint(err, "Send {}; to change anything, fork the snapshot.");
         }
@@ -30,11 +31,13 @@ static int check_restore(json_t *body, struct error *err)
 void restore_handle(struct request *request)
 {
     struct error err = {0};
+    bool memory;
     json_t *sandbox = NULL;
     if (check_restore(request_json(request), &err) ||
+        body_bool(request_json(request), "memory", true, &memory, &err) ||
         sandbox_restore(api_of(request)->sandboxes, request_principal(request),
                         request_param(request, "id"), request_param(request, "snapshot_id"),
-                        &sandbox, &err)) {
+                        !memory, &sandbox, &err)) {
         respond_error(request, &err);
         return;
     }

@@ -63,6 +63,26 @@ static void undo_start(struct sandboxes *sandboxes, const char *id, bool keep_di
     watch_request_reconcile(sandboxes); /* what memory it had is not on disk any more */
 }
 
+int refuse_memory(const char *problem, struct error *err)
+{
+    error_set(err, ERR_NOT_RESTORABLE, 0, "the snapshot's processes cannot go on here: %s",
+              problem);
+    return error_hint(err, "Send \"memory\": false to start new processes on its files.");
+}
+
+/* It runs on the snapshot's files, and its processes were asked for. */
+static int undo_without_memory(struct sandboxes *sandboxes, const struct host_create *request,
+                               struct error *err)
+{
+    char problem[200] = "";
+    if (host_destroy(sandboxes->host, request->id, request->keep_disk, err) < 0 ||
+        host_snapshot_check(sandboxes->host, request->snapshot, request->snapshot_digest,
+                            request->template_image, problem, err) < 0) {
+        return -1;
+    }
+    return refuse_memory(problem[0] ? problem : "see the host's log", err);
+}
+
 /* How the kept files came to run: made ahead or not, they were not made for this run. */
 static const char *boot_path_of(const struct host_created *created, bool kept)
 {
@@ -90,6 +110,9 @@ static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *nex
     struct host_created created;
     if (host_create(sandboxes->host, &request, &created, err) < 0) {
         return -1;
+    }
+    if (disk.memory && !created.resumed) {
+        return undo_without_memory(sandboxes, &request, err);
     }
     FAULT_POINT("daemon.start.created");
     int64_t began_us = clock_monotonic_us();

@@ -185,7 +185,8 @@ static int start_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
     if (origin) {
         disk = (struct disk_source){.snapshot_id = origin->snapshot_id,
                                     .digest = origin->digest,
-                                    .files_only = !origin->memory};
+                                    .files_only = !origin->memory,
+                                    .memory = origin->memory};
     }
     if (change_host_create(sandboxes, sandbox, &next, disk, err) < 0) {
         return -1;

@@ -268,7 +268,11 @@ struct disk_source {
     bool keep;
     const char *snapshot_id, *digest; /* NULL: none */
     bool files_only;                  /* the snapshot's processes are left alone */
+    bool memory;                      /* they go on, or nothing is started */
 };
+
+/* A snapshot's processes cannot go on here. -1 with ERR_NOT_RESTORABLE. */
+int refuse_memory(const char *problem, struct error *err);
 
 /* Starts it and waits until its agent answers; fills next's agent_socket, boot fields and, for new processes,
  * start_pending; sandbox->resumed says whether they are new. On -1 with

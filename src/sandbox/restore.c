@@ -31,7 +31,7 @@ static void take_definition(struct sandbox_record *next, const struct store_snap
 
 /* From paused without processes to running on the snapshot's files. On -1 the files are what they were. */
 static int start_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
-                      const struct store_snapshot *snapshot, struct error *err)
+                      const struct store_snapshot *snapshot, bool files_only, struct error *err)
 {
     struct sandbox_record next = sandbox->record;
     if (change_commit(sandboxes, sandbox, &next, SANDBOX_RESUMING, "restore", err) < 0) {
@@ -39,8 +39,10 @@ static int start_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
     }
     FAULT_POINT("daemon.restore.recorded");
     next = sandbox->record;
-    struct disk_source disk = {
-        .keep = true, .snapshot_id = snapshot->id, .digest = snapshot->digest};
+    struct disk_source disk = {.keep = true,
+                               .snapshot_id = snapshot->id,
+                               .digest = snapshot->digest,
+                               .files_only = files_only};
     if (change_host_create(sandboxes, sandbox, &next, disk, err) < 0) {
         if (!sandbox->unresolved) {
             undo_resuming(sandboxes, sandbox);
@@ -69,32 +71,36 @@ static void go_on(struct sandboxes *sandboxes, struct sandbox *sandbox)
 
 /* Before anything is ended for it. Mutex held, given up meanwhile. */
 static int check_snapshot(struct sandboxes *sandboxes, struct sandbox *sandbox,
-                          const struct store_snapshot *snapshot, struct error *err)
+                          const struct store_snapshot *snapshot, bool files_only, struct error *err)
 {
-    char image_id[sizeof(sandbox->record.image_id)], ignored[200];
+    char image_id[sizeof(sandbox->record.image_id)], memory_problem[200];
     memcpy(image_id, sandbox->record.image_id, sizeof(image_id));
     pthread_mutex_unlock(&sandbox->mutex);
     int result = host_snapshot_check(sandboxes->host, snapshot->id, snapshot->digest, image_id,
-                                     ignored, err);
+                                     memory_problem, err);
     pthread_mutex_lock(&sandbox->mutex);
-    return result;
+    return result == 0 && snapshot->memory_bytes > 0 && !files_only && memory_problem[0]
+               ? refuse_memory(memory_problem, err)
+               : result;
 }
 
 static int restore_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
-                        const struct store_snapshot *snapshot, struct error *err)
+                        const struct store_snapshot *snapshot, bool files_only, struct error *err)
 {
     bool ran = sandbox->state == SANDBOX_RUNNING;
     if (may_restore(sandbox, err) < 0) {
         return -1;
     }
+    /* One without processes loses nothing by trying. */
     bool has_processes = sandbox->record.processes || sandbox->record.memory_saved;
-    if (has_processes && check_snapshot(sandboxes, sandbox, snapshot, err) < 0) {
+    if ((has_processes || snapshot->memory_bytes > 0) &&
+        check_snapshot(sandboxes, sandbox, snapshot, files_only, err) < 0) {
         return error_prefix(err, "restore sandbox %s", sandbox->id);
     }
     if (sandbox->record.processes && stop_busy(sandboxes, sandbox, "restore", err) < 0) {
         return -1;
     }
-    if (start_busy(sandboxes, sandbox, snapshot, err) < 0) {
+    if (start_busy(sandboxes, sandbox, snapshot, files_only, err) < 0) {
         if (ran) {
             go_on(sandboxes, sandbox);
         }
@@ -105,13 +111,13 @@ static int restore_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
 
 static int restore_held(struct sandboxes *sandboxes, const struct principal *principal,
                         const char *sandbox_id, const struct store_snapshot *snapshot,
-                        json_t **ret_json, struct error *err)
+                        bool files_only, json_t **ret_json, struct error *err)
 {
     struct sandbox *sandbox;
     if (change_begin(sandboxes, principal, sandbox_id, &sandbox, err) < 0) {
         return -1;
     }
-    int result = restore_busy(sandboxes, sandbox, snapshot, err);
+    int result = restore_busy(sandboxes, sandbox, snapshot, files_only, err);
     if (result == 0) {
         *ret_json = sandbox_object(sandboxes, &sandbox->record, sandbox);
         snapshot_touch(sandboxes, snapshot->id, snapshot->retention_sec);
@@ -121,8 +127,8 @@ static int restore_held(struct sandboxes *sandboxes, const struct principal *pri
 }
 
 int sandbox_restore(struct sandboxes *sandboxes, const struct principal *principal,
-                    const char *sandbox_id, const char *snapshot_id, json_t **ret_json,
-                    struct error *err)
+                    const char *sandbox_id, const char *snapshot_id, bool files_only,
+                    json_t **ret_json, struct error *err)
 {
     struct store_snapshot snapshot;
     struct snapshot_hold hold;
@@ -132,7 +138,8 @@ int sandbox_restore(struct sandboxes *sandboxes, const struct principal *princip
     int result = snapshot_find_held(sandboxes, principal->tenant_id, sandbox_id, snapshot_id,
                                     SNAPSHOT_HOLD_RESTORE, &hold, &snapshot, err);
     if (result == 0) {
-        result = restore_held(sandboxes, principal, sandbox_id, &snapshot, ret_json, err);
+        result =
+            restore_held(sandboxes, principal, sandbox_id, &snapshot, files_only, ret_json, err);
         store_snapshot_clear(&snapshot);
     }
     hold_end(sandboxes, &hold);

@@ -63,12 +63,12 @@ int snapshot_delete(struct sandboxes *sandboxes, const struct principal *princip
 /* Who holds it just now: an array of {type, id, label}; new reference. */
 json_t *snapshot_dependents(struct sandboxes *sandboxes, const char *id);
 
-/* Puts the files of one of its own snapshots in the place of the sandbox's: its processes are ended, and new
- * ones started on those files, under the same id. ERR_NOT_RESTORABLE says why a snapshot cannot be used; the
+/* Puts the files of one of its own snapshots in the place of the sandbox's: its processes are ended, and those that
+ * the snapshot has go on, or with files_only, or when it has none, new ones are started, under the same id. ERR_NOT_RESTORABLE says why a snapshot cannot be used; the
  * sandbox then has the files that it had. *ret_json: the sandbox. */
 int sandbox_restore(struct sandboxes *sandboxes, const struct principal *principal,
-                    const char *sandbox_id, const char *snapshot_id, json_t **ret_json,
-                    struct error *err);
+                    const char *sandbox_id, const char *snapshot_id, bool files_only,
+                    json_t **ret_json, struct error *err);
 
 /* What a new sandbox is made from: a snapshot, held. */
 struct sandbox_origin {

@@ -440,8 +440,8 @@ int host_snapshot_check(struct hostclient *client, const char *snapshot_id, cons
     if (!fails && !find_snapshot(snapshot_id)) {
         fails = error_set(err, ERR_NOT_RESTORABLE, 0, "no such snapshot");
     }
+    snprintf(memory_problem, 200, "%s", host.memory_is_gone ? "another QEMU" : "");
     unlock();
-    memory_problem[0] = '\0';
     return fails ? -1 : 0;
 }
 

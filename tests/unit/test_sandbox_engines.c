@@ -452,9 +452,33 @@ static void a_restore_brings_processes_back(void)
     REQUIRE(make_machine("{\"engine\":\"vm\"}", id));
     REQUIRE(take(id, snapshot, &memory_bytes));
     REQUIRE(CALL(sandbox_pause, id, NULL) == 0);
-    REQUIRE(sandbox_restore(f.sandboxes, &f.tenant, id, snapshot, &object, &f.err) == 0);
+    REQUIRE(sandbox_restore(f.sandboxes, &f.tenant, id, snapshot, false, &object, &f.err) == 0);
     CHECK_TEXT(member_text(object, "state"), "running");
     CHECK_TEXT(member_text(object, "boot_path"), "snapshot");
+    json_decref(object);
+}
+
+static void memory_that_does_not_fit_is_refused(void)
+{
+    char id[ID_SIZE], snapshot[ID_SIZE];
+    int64_t memory_bytes;
+    json_t *object = NULL;
+    REQUIRE(make_machine("{\"engine\":\"vm\"}", id));
+    REQUIRE(take(id, snapshot, &memory_bytes));
+    fake_host_forget_memory();
+    CHECK(fork_of(snapshot, "{}") == NULL);
+    CHECK_INT(f.err.code, ERR_NOT_RESTORABLE);
+    CHECK(strstr(f.err.message, "another QEMU") != NULL);
+    CHECK_INT((int)fake_host_count(), 1);
+    CHECK_INT(sandbox_restore(f.sandboxes, &f.tenant, id, snapshot, false, &object, &f.err), -1);
+    CHECK_INT(f.err.code, ERR_NOT_RESTORABLE);
+    CHECK_TEXT(fixture_state(&f, id), "running");
+    CHECK_INT(fake_host_calls(FAKE_DESTROY), 1); /* of the fork */
+    object = fork_of(snapshot, "{\"memory\":false}");
+    CHECK_TEXT(member_text(object, "state"), "running");
+    json_decref(object);
+    REQUIRE(sandbox_restore(f.sandboxes, &f.tenant, id, snapshot, true, &object, &f.err) == 0);
+    CHECK_TEXT(member_text(object, "boot_path"), "cold");
     json_decref(object);
 }
 
@@ -488,7 +512,8 @@ static void a_restore_brings_processes_back(void)
     X(its_files_alone_fit_any_shape)                                                               \
     X(a_snapshot_of_a_stopped_one_has_files_only)                                                  \
     X(a_fork_keeps_the_services_that_live_in_it)                                                   \
-    X(a_restore_brings_processes_back)
+    X(a_restore_brings_processes_back)                                                             \
+    X(memory_that_does_not_fit_is_refused)
 
 CASES(CASE)
 

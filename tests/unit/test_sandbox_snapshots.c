@@ -93,7 +93,8 @@ static int restore(const char *sandbox_id, const char *snapshot_id)
 {
     json_t *object = NULL;
     f.err = (struct error){0};
-    int result = sandbox_restore(f.sandboxes, &f.tenant, sandbox_id, snapshot_id, &object, &f.err);
+    int result =
+        sandbox_restore(f.sandboxes, &f.tenant, sandbox_id, snapshot_id, false, &object, &f.err);
     json_decref(object);
     return result;
 }
