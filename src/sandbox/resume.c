@@ -28,6 +28,7 @@ static int wake(struct sandboxes *sandboxes, struct sandbox *sandbox, struct san
             return -1;
         }
         sandbox->ended[0] = '\0';
+        sandbox->ended_console[0] = '\0';
         next->processes = 0;
     }
     return change_host_create(sandboxes, sandbox, next, (struct disk_source){.keep = true}, err);

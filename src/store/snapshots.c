@@ -15,11 +15,12 @@ static const char *const status_names[] = {
 
 #define SELECT_SNAPSHOTS                                                                           \
     "SELECT id, tenant_id, sandbox_id, workspace_id, sandbox_name, parent_id, status, comment,"    \
-    " error, digest, memory_bytes, disk_bytes, stored_bytes, pause_us, keep, retention_sec,"         \
-    " expires_ms, last_used_ms, created_ms, updated_ms, definition, engine,"                         \
+    " error, digest, memory_bytes, disk_bytes, stored_bytes, pause_us, keep, retention_sec,"       \
+    " expires_ms, last_used_ms, created_ms, updated_ms, definition, engine,"                       \
     " (SELECT name FROM named_snapshots n WHERE n.snapshot_id = snapshots.id) FROM snapshots "
 
-static const char list_sql[] = SELECT_SNAPSHOTS SNAPSHOTS_MATCHING "ORDER BY id DESC LIMIT ?5 OFFSET ?6";
+static const char list_sql[] =
+    SELECT_SNAPSHOTS SNAPSHOTS_MATCHING "ORDER BY id DESC LIMIT ?5 OFFSET ?6";
 static const char count_sql[] = "SELECT count(*) FROM snapshots " SNAPSHOTS_MATCHING;
 static const char expired_sql[] =
     SELECT_SNAPSHOTS "WHERE expires_ms > 0 AND expires_ms <= ?"
@@ -127,9 +128,10 @@ int store_snapshot_insert(struct store *store, const struct store_snapshot *snap
             snapshot->workspace_id, snapshot->sandbox_name, snapshot->parent_id,
             snapshot_status_name(snapshot->status), snapshot->comment, snapshot->error,
             snapshot->digest, (int64_t)(snapshot->memory_bytes > 0), snapshot->memory_bytes,
-            snapshot->disk_bytes, snapshot->stored_bytes, snapshot->pause_us, (int64_t)snapshot->keep,
-            snapshot->retention_sec, snapshot->expires_ms, snapshot->last_used_ms,
-            snapshot->created_ms, snapshot->updated_ms, definition, snapshot->engine);
+            snapshot->disk_bytes, snapshot->stored_bytes, snapshot->pause_us,
+            (int64_t)snapshot->keep, snapshot->retention_sec, snapshot->expires_ms,
+            snapshot->last_used_ms, snapshot->created_ms, snapshot->updated_ms, definition,
+            snapshot->engine);
     }
     return store_end(store, result, err);
 }
@@ -147,8 +149,8 @@ int store_snapshot_finish(struct store *store, const struct store_snapshot *snap
         " stored_bytes = ?, pause_us = ?, expires_ms = ?, updated_ms = ? WHERE id = ?",
         "ttiiiiiiit", snapshot_status_name(snapshot->status), snapshot->digest,
         (int64_t)(snapshot->memory_bytes > 0), snapshot->memory_bytes, snapshot->disk_bytes,
-        snapshot->stored_bytes, snapshot->pause_us,
-        snapshot->expires_ms, snapshot->updated_ms, snapshot->id);
+        snapshot->stored_bytes, snapshot->pause_us, snapshot->expires_ms, snapshot->updated_ms,
+        snapshot->id);
     if (result == 0) {
         result = event_insert(store, snapshot->tenant_id, snapshot->sandbox_id, event, err);
     }
