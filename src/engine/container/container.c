@@ -1,4 +1,4 @@
-#include "engine/container/internal.h"
+#include "engine/container/warm.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"
@@ -141,6 +141,7 @@ static void free_engine(struct engine *engine)
         return;
     }
     event_timer_clear(engine->context.loop, &engine->refill);
+    event_timer_clear(engine->context.loop, &engine->warm_timer);
     event_timer_clear(engine->context.loop, &engine->trash_timer);
     event_child_remove(&engine->trash_helper);
     snapshot_jobs_free(engine);
@@ -153,6 +154,7 @@ static void free_engine(struct engine *engine)
         if (slot) { /* a sandbox that goes on without us */
             event_timer_clear(engine->context.loop, &slot->timer);
             event_source_close(engine->context.loop, &slot->socket);
+            agent_call_close(&slot->agent);
             event_child_remove(&slot->process);
             event_child_remove(&slot->helper);
             close_fd(slot->disk_fd);
@@ -261,6 +263,7 @@ static void container_close(struct engine *engine, bool everything, struct engin
     engine->closing = true;
     engine->closing_everything = everything;
     event_timer_clear(engine->context.loop, &engine->refill);
+    event_timer_clear(engine->context.loop, &engine->warm_timer);
     error_set(&error, ERR_SHUTTING_DOWN, 0, "atoll-host is stopping");
     while (engine->pending) {
         pending_finish(engine->pending, &error);
@@ -270,7 +273,8 @@ static void container_close(struct engine *engine, bool everything, struct engin
     for (int i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = engine->slots[i];
         if (slot && !outlives(engine, slot)) {
-            bool spare = !slot->plan.id[0];
+            bool spare = !slot->plan.id[0] || slot->state == SLOT_CLAIMING;
+            slot->error = error;
             slot_end(slot, spare || (slot->state == SLOT_STARTING && slot->record->discard_disk));
         }
     }
@@ -287,6 +291,8 @@ const struct engine_operations container_engine = {
     .destroy = container_destroy,
     .has = container_has,
     .snapshot_has = container_snapshot_has,
+    .pool_set = container_pool_set,
+    .pool_status = container_pool_status,
     .freeze = container_freeze,
     .thaw = container_thaw,
     .snapshot = container_snapshot,

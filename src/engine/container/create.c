@@ -1,4 +1,5 @@
 #include "engine/container/snapshot.h"
+#include "engine/container/warm.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -227,6 +228,7 @@ void container_create(struct engine *engine, const struct engine_create *plan,
         return;
     }
     FAULT_POINT("host.create.queued");
+    warm_expect_create(engine, pending);
     pool_serve(engine);
     pool_update_soon(engine);
 }

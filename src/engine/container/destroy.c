@@ -1,4 +1,4 @@
-#include "engine/container/internal.h"
+#include "engine/container/warm.h"
 
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -92,6 +92,7 @@ void slot_end(struct slot *slot, bool discard)
         return;
     }
     event_source_close(slot->engine->context.loop, &slot->socket);
+    agent_call_close(&slot->agent);
     event_timer_clear(slot->engine->context.loop, &slot->timer);
     event_child_remove(&slot->helper);
     close_disk(slot);
@@ -149,6 +150,15 @@ void slot_on_process_exit(void *owner, int wait_status)
     case SLOT_ENDING:
         slot_clean(slot);
         break;
+    case SLOT_WARMING:
+        if (slot->socket.fd < 0) {
+            warm_fail(slot);
+        }
+        break;
+    case SLOT_WARM:
+    case SLOT_CLAIMING:
+        warm_fail(slot);
+        break;
     default:
         /* Before it ran: the end of its connection tells, with the reason that it sent. */
         break;
@@ -174,10 +184,10 @@ void container_destroy(struct engine *engine, const char *id, bool keep_disk,
     if (slot) {
         call->next = slot->end_calls;
         slot->end_calls = call;
-        if (slot->state == SLOT_STARTING) {
+        if (slot->state == SLOT_STARTING || slot->state == SLOT_CLAIMING) {
             error_set(&slot->error, ERR_CANCELLED, 0, "sandbox %s was destroyed", id);
         }
-        slot_end(slot, !keep_disk);
+        slot_end(slot, !keep_disk || slot->state == SLOT_CLAIMING);
         return;
     }
     slot = keep_disk ? slot_holding_disk(engine, id) : NULL;

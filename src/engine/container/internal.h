@@ -2,11 +2,13 @@
 #ifndef ATOLL_ENGINE_CONTAINER_INTERNAL_H
 #define ATOLL_ENGINE_CONTAINER_INTERNAL_H
 
+#include "engine/container/agent_call.h"
 #include "engine/container/plan.h"
 #include "engine/container/records.h"
 #include "engine/container/seccomp.h"
 #include "engine/engine.h"
 #include "engine/slots.h"
+#include "engine/warm_budget.h"
 #include "linux/cgroup.h"
 #include "linux/event_loop.h"
 
@@ -27,6 +29,9 @@ enum slot_state {
     SLOT_PREPARING, /* namespaces, cgroup, disk are being made */
     SLOT_PARKED,    /* spare: its process waits for a plan */
     SLOT_STARTING,  /* its process carries out a plan */
+    SLOT_WARMING,   /* the same, for nobody yet: see warm.h */
+    SLOT_WARM,      /* its agent runs and waits to be claimed */
+    SLOT_CLAIMING,  /* its agent is told whose it is */
     SLOT_RUNNING,
     SLOT_FREEZING,
     SLOT_FROZEN,
@@ -71,6 +76,16 @@ struct pending_create {
     struct pending_create *next;
 };
 
+/* Sandboxes of one shape that are kept ready; wanted 0: none any more. */
+struct warm_pool {
+    struct engine_shape shape;
+    int64_t wanted;
+    int64_t hits, misses;
+    int64_t refills, refill_us;
+    int64_t retry_ms; /* not before */
+    char problem[ENGINE_REASON_SIZE];
+};
+
 struct slot {
     struct engine *engine;
     int index;
@@ -88,10 +103,11 @@ struct slot {
     int disk_fd;                /* of the disk's file system, to shut it down; -1 after adoption */
     struct error error;         /* why preparing or starting failed */
     bool executing;
-    bool written_back;  /* CLEANING: the write-back of a stop has begun */
-    bool disk_released; /* CLEANING: its image may be used again */
-    int64_t parked_us;  /* when it became a spare */
-    int64_t since_ms;   /* when the state that polls began */
+    bool written_back;       /* CLEANING: the write-back of a stop has begun */
+    bool disk_released;      /* CLEANING: its image may be used again */
+    int64_t since_ms;        /* when the state that polls began */
+    struct warm_pool *pool;  /* it is made for, until it is claimed; or NULL */
+    struct agent_call agent; /* WARMING: its first command; then the connection for the claim */
     struct engine_create plan;
     struct engine_call *call; /* create, freeze or thaw in progress */
     int64_t started_us;
@@ -126,6 +142,10 @@ struct engine {
     struct known_image known_images[KNOWN_IMAGES_MAX];
     int next_known_image;
     struct event_timer refill;
+    struct warm_pool pools[WARM_POOLS_MAX];
+    size_t next_pool;
+    struct event_timer warm_timer;
+    int64_t warm_not_before_ms, warm_waits_since_ms; /* refills of the pools wait for creates */
     struct event_timer trash_timer;
     struct event_child trash_helper;
     bool trash_waits; /* more came while the helper ran */
@@ -137,8 +157,16 @@ struct engine {
 struct slot *slot_find(const struct engine *engine, const char *id);
 struct slot *slot_new(struct engine *engine, int index, bool network);
 void slot_move(struct slot *slot, enum slot_state state);
-int slot_prepare(struct slot *slot, struct error *err);
+int slot_prepare(struct slot *slot, const struct template_root *root, int64_t disk_bytes,
+                 struct error *err);
 void slot_start(struct slot *slot, struct pending_create *pending);
+/* The steps of a start that warm_slot.c shares. */
+void slot_record_creating(struct slot *slot, bool keep_disk);
+int slot_set_limits(const struct slot *slot, struct error *err);
+int slot_send_plan(struct slot *slot, enum disk_source disk, bool root_ready, struct error *err);
+void slot_run(struct slot *slot, const char *boot_path);
+/* The address that its host name has in its /etc/hosts. */
+char *slot_hosts_address(const struct slot *slot, char text[INET_ADDRSTRLEN]);
 /* Does its sandbox exist, running or not for the moment? */
 bool slot_alive(const struct slot *slot);
 
@@ -148,6 +176,9 @@ bool template_root_equal(const struct template_root *a, const struct template_ro
 void pool_serve(struct engine *engine);       /* hands parked slots to waiting creates */
 void pool_update(struct engine *engine);      /* the same, and prepares what is missing */
 void pool_update_soon(struct engine *engine); /* the same, from the event loop */
+/* Longest unused first: what the kernel still cleans up of a slot must be gone when it comes again.
+ * -1: none. */
+int pool_free_index(struct engine *engine);
 void pool_slot_failed(struct engine *engine, bool network, const struct error *error);
 
 /* create.c */

@@ -86,11 +86,9 @@ struct agent_environment {
 static void make_environment(const struct parked *parked, const struct slot_plan *plan,
                              struct agent_environment *environment)
 {
-    char list[RESOLVERS_MAX * RESOLVER_TEXT_SIZE] = "", address[INET_ADDRSTRLEN] = "127.0.1.1";
+    char list[RESOLVERS_MAX * RESOLVER_TEXT_SIZE] = "", address[INET_ADDRSTRLEN];
+    slot_hosts_address(parked->slot, address);
     if (plan->network) {
-        struct in_addr own =
-            slot_sandbox_address(parked->engine->context.instance, parked->slot->index);
-        inet_ntop(AF_INET, &own, address, sizeof(address));
         resolvers_join(&parked->engine->context.resolvers, ",", list, sizeof(list));
     }
     snprintf(environment->hostname, sizeof(environment->hostname), "HOSTNAME=%s", plan->hostname);

@@ -78,6 +78,9 @@ int parked_disk_claim(struct parked *parked, const struct slot_plan *plan, struc
     if (plan->disk == DISK_EXISTING) {
         return use_existing(parked, spare, file, err);
     }
+    if (!plan->id[0]) {
+        return 0; /* nobody's yet */
+    }
     return renameat(parked->disks, spare, parked->disks, file) < 0
                ? error_set(err, ERR_ENGINE, errno, "name the sandbox's disk")
                : 0;

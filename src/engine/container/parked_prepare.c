@@ -129,6 +129,10 @@ static int open_directories(struct parked *parked, struct error *err)
 
 int parked_prepare(struct parked *parked, struct error *err)
 {
+    /* While the host's programs are still in reach. Spares and usual sizes have one already. */
+    if (disk_make_blank(parked->engine, parked->slot->disk_bytes, err) < 0) {
+        return -1;
+    }
     if (enter_cgroups(parked, err) < 0 || enter_network(parked, err) < 0 ||
         listen_for_agent(parked, err) < 0 || open_directories(parked, err) < 0) {
         return -1;

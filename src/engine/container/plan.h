@@ -30,7 +30,7 @@ enum disk_source {
 
 /* Host → parked process: the sandbox, complete; nothing is left to decide. */
 struct slot_plan {
-    char id[ID_SIZE];
+    char id[ID_SIZE]; /* "": of a sandbox that is made ahead */
     char template_image[ENGINE_TEMPLATE_SIZE];
     char hostname[ENGINE_HOSTNAME_SIZE];
     int64_t memory_bytes;

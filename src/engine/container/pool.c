@@ -1,4 +1,4 @@
-#include "engine/container/internal.h"
+#include "engine/container/warm.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static struct pool_count count(const struct engine *engine, bool network)
     struct pool_count count = {0};
     for (int i = 0; i < SLOT_COUNT; i++) {
         const struct slot *slot = engine->slots[i];
-        if (slot && slot->network == network) {
+        if (slot && !slot->pool && slot->network == network) {
             count.coming += slot->state == SLOT_PREPARING;
             count.parked += slot->state == SLOT_PARKED;
         }
@@ -38,8 +38,7 @@ static int wanted_spares(const struct engine *engine, bool network)
     return spares < SPARE_WITHOUT_NETWORK ? spares : SPARE_WITHOUT_NETWORK;
 }
 
-/* Longest unused first: what the kernel still cleans up of a slot must be gone when it comes again. */
-static int free_index(struct engine *engine)
+int pool_free_index(struct engine *engine)
 {
     for (int i = 0; i < SLOT_COUNT; i++) {
         int index = (engine->next_index + i) % SLOT_COUNT;
@@ -54,14 +53,14 @@ static int free_index(struct engine *engine)
 static int prepare_one(struct engine *engine, bool network)
 {
     struct error error = {0};
-    int index = free_index(engine);
+    int index = pool_free_index(engine);
     struct slot *slot = index < 0 ? NULL : slot_new(engine, index, network);
     if (!slot) {
         error_set(&error, ERR_CAPACITY, 0, "all %d sandbox slots are in use", SLOT_COUNT);
         pool_slot_failed(engine, network, &error);
         return -1;
     }
-    if (slot_prepare(slot, &error) < 0) {
+    if (slot_prepare(slot, &engine->spare_root, engine->spare_disk_bytes, &error) < 0) {
         slot_end(slot, true);
         pool_slot_failed(engine, network, &error);
         return -1;
@@ -88,7 +87,7 @@ static struct slot *find_parked(struct engine *engine, const struct pending_crea
     int best_score = -1;
     for (int i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = engine->slots[i];
-        if (slot && slot->state == SLOT_PARKED && slot->network == network) {
+        if (slot && slot->state == SLOT_PARKED && !slot->pool && slot->network == network) {
             int score =
                 2 * disk_fits(slot, pending) + template_root_equal(&slot->root, &pending->root);
             if (score > best_score) {
@@ -104,6 +103,13 @@ static struct slot *find_parked(struct engine *engine, const struct pending_crea
 static bool serve(struct pending_create *pending)
 {
     struct engine *engine = pending->engine;
+    struct slot *warm = warm_find(engine, pending);
+    if (warm) {
+        pending_take(pending);
+        warm_claim(warm, pending);
+        pending_free(pending);
+        return true;
+    }
     struct slot *slot = find_parked(engine, pending);
     struct error error;
     bool helper_runs = pending->helper.source.fd >= 0;
@@ -158,6 +164,7 @@ void pool_update(struct engine *engine)
     if (!engine->closing && !engine->problem[0]) {
         refill(engine, true);
         refill(engine, false);
+        warm_update(engine);
     }
 }
 

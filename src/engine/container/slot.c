@@ -1,4 +1,4 @@
-#include "engine/container/internal.h"
+#include "engine/container/warm.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "linux/process.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,11 @@
 
 static const unsigned transitions[SLOT_STATE_COUNT] = {
     [SLOT_PREPARING] = TO(SLOT_PARKED) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
-    [SLOT_PARKED] = TO(SLOT_STARTING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
+    [SLOT_PARKED] = TO(SLOT_STARTING) | TO(SLOT_WARMING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
     [SLOT_STARTING] = TO(SLOT_RUNNING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
+    [SLOT_WARMING] = TO(SLOT_WARM) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
+    [SLOT_WARM] = TO(SLOT_CLAIMING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
+    [SLOT_CLAIMING] = TO(SLOT_RUNNING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
     [SLOT_RUNNING] =
         TO(SLOT_FREEZING) | TO(SLOT_SNAPSHOTTING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
     [SLOT_FREEZING] = TO(SLOT_FROZEN) | TO(SLOT_RUNNING) | TO(SLOT_ENDING) | TO(SLOT_CLEANING),
@@ -63,7 +67,7 @@ struct slot *slot_new(struct engine *engine, int index, bool network)
     slot->network = network;
     slot->record = records_slot(engine->records, index);
     slot->socket.fd = slot->process.source.fd = -1;
-    slot->helper.source.fd = slot->disk_fd = -1;
+    slot->helper.source.fd = slot->disk_fd = slot->agent.socket.fd = -1;
     slot->timer.owner = slot;
     snprintf(slot->cgroup, sizeof(slot->cgroup), "%s/s%d", engine->cgroup_top, index);
     slot_interface(engine->context.instance, index, slot->interface);
@@ -92,6 +96,10 @@ static void fail(struct slot *slot)
         error_set(&slot->error, ERR_ENGINE, 0,
                   "the sandbox's first process ended while it was set up");
     }
+    if (slot->pool) {
+        warm_fail(slot);
+        return;
+    }
     if (slot->state == SLOT_STARTING) {
         error_prefix(&slot->error, "start sandbox %s", slot->plan.id);
     }
@@ -115,23 +123,38 @@ static void on_silence(void *owner)
     fail(slot);
 }
 
-static void started(struct slot *slot)
+char *slot_hosts_address(const struct slot *slot, char text[INET_ADDRSTRLEN])
+{
+    struct in_addr own = slot_sandbox_address(slot->engine->context.instance, slot->index);
+    snprintf(text, INET_ADDRSTRLEN, "127.0.1.1");
+    if (slot->network) {
+        inet_ntop(AF_INET, &own, text, INET_ADDRSTRLEN);
+    }
+    return text;
+}
+
+void slot_run(struct slot *slot, const char *boot_path)
 {
     struct engine_call *call = slot->call;
     slot->call = NULL;
-    event_timer_clear(slot->engine->context.loop, &slot->timer);
-    event_source_close(slot->engine->context.loop, &slot->socket);
-    FAULT_POINT("host.create.executed");
     slot_move(slot, SLOT_RUNNING);
     record_set_state(slot->record, RECORD_RUNNING);
     FAULT_POINT("host.create.running");
     call->created.boot_us = clock_monotonic_us() - slot->started_us;
     snprintf(call->created.agent_socket, sizeof(call->created.agent_socket), "%s",
              slot->agent_socket);
-    snprintf(call->created.boot_path, sizeof(call->created.boot_path), "%s",
-             slot->parked_us <= slot->started_us ? "warm" : "cold");
+    snprintf(call->created.boot_path, sizeof(call->created.boot_path), "%s", boot_path);
     call_done(call, NULL);
-    trash_collect(slot->engine); /* the spare disk, if another was wanted */
+}
+
+static void started(struct slot *slot)
+{
+    struct engine *engine = slot->engine;
+    event_timer_clear(engine->context.loop, &slot->timer);
+    event_source_close(engine->context.loop, &slot->socket);
+    FAULT_POINT("host.create.executed");
+    slot_run(slot, "cold");
+    trash_collect(engine); /* the spare disk, if another was wanted */
 }
 
 static void keep_descriptor(struct slot *slot, struct msghdr *head)
@@ -147,8 +170,11 @@ static void parked(struct slot *slot)
 {
     event_timer_clear(slot->engine->context.loop, &slot->timer);
     slot_move(slot, SLOT_PARKED);
-    slot->parked_us = clock_monotonic_us();
-    pool_update(slot->engine);
+    if (slot->pool) {
+        warm_start(slot);
+    } else {
+        pool_update(slot->engine);
+    }
 }
 
 static void on_message(struct slot *slot, const struct slot_message *message)
@@ -193,6 +219,8 @@ static void on_socket(void *owner, uint32_t events)
         on_message(slot, &message);
     } else if (slot->executing && slot->state == SLOT_STARTING) {
         started(slot);
+    } else if (slot->executing && slot->state == SLOT_WARMING) {
+        warm_started(slot);
     } else {
         fail(slot);
     }
@@ -210,13 +238,14 @@ static int watch_process(struct slot *slot, pid_t pid, struct error *err)
     return 0;
 }
 
-int slot_prepare(struct slot *slot, struct error *err)
+int slot_prepare(struct slot *slot, const struct template_root *root, int64_t disk_bytes,
+                 struct error *err)
 {
     struct event_loop *loop = slot->engine->context.loop;
     int pair[2];
     record_preparing(slot);
-    slot->root = slot->engine->spare_root;
-    slot->disk_bytes = slot->engine->spare_disk_bytes;
+    slot->root = *root;
+    slot->disk_bytes = disk_bytes;
     FAULT_POINT("host.slot.recorded");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         return error_set(err, ERR_INTERNAL, errno, "make a socket pair");
@@ -236,7 +265,7 @@ int slot_prepare(struct slot *slot, struct error *err)
     return watch_process(slot, pid, err);
 }
 
-static void record_creating(struct slot *slot, bool keep_disk)
+void slot_record_creating(struct slot *slot, bool keep_disk)
 {
     struct record *record = slot->record;
     memcpy(record->id, slot->plan.id, sizeof(record->id));
@@ -244,7 +273,7 @@ static void record_creating(struct slot *slot, bool keep_disk)
     record_set_state(record, RECORD_CREATING);
 }
 
-static int set_limits(const struct slot *slot, struct error *err)
+int slot_set_limits(const struct slot *slot, struct error *err)
 {
     const struct engine *engine = slot->engine;
     struct cgroup_limits limits = {.cpu_count = slot->plan.cpu_count,
@@ -269,35 +298,43 @@ static void expect_alike(struct engine *engine, const struct slot *slot,
     }
 }
 
+int slot_send_plan(struct slot *slot, enum disk_source disk, bool root_ready, struct error *err)
+{
+    struct slot_plan plan = {.memory_bytes = slot->plan.memory_bytes,
+                             .disk = disk,
+                             .root_ready = root_ready,
+                             .network = slot->network,
+                             .new_identity = slot->plan.snapshot_id[0] && !slot->plan.keep_disk};
+    memcpy(plan.id, slot->plan.id, sizeof(plan.id));
+    memcpy(plan.template_image, slot->plan.template_image, sizeof(plan.template_image));
+    memcpy(plan.hostname, slot->plan.hostname, sizeof(plan.hostname));
+    if (send(slot->socket.fd, &plan, sizeof(plan), MSG_NOSIGNAL) != (ssize_t)sizeof(plan)) {
+        return error_set(err, ERR_ENGINE, errno, "send the plan");
+    }
+    slot->timer.on_due = on_silence;
+    event_timer_set(slot->engine->context.loop, &slot->timer, SLOT_SILENCE_MAX_MS);
+    return 0;
+}
+
 void slot_start(struct slot *slot, struct pending_create *pending)
 {
     expect_alike(slot->engine, slot, pending);
     slot->plan = pending->plan;
     slot->call = pending->call;
     slot->started_us = pending->started_us;
-    record_creating(slot, pending->plan.keep_disk);
+    slot_record_creating(slot, pending->plan.keep_disk);
     slot_move(slot, SLOT_STARTING);
     FAULT_POINT("host.create.recorded");
-    struct slot_plan plan = {.memory_bytes = slot->plan.memory_bytes,
-                             .disk = pending->disk_ready ? DISK_EXISTING : DISK_SPARE,
-                             .root_ready = !pending->disk_ready &&
-                                           template_root_equal(&slot->root, &pending->root),
-                             .network = slot->network,
-                             .new_identity = slot->plan.snapshot_id[0] && !slot->plan.keep_disk};
-    memcpy(plan.id, slot->plan.id, sizeof(plan.id));
-    memcpy(plan.template_image, slot->plan.template_image, sizeof(plan.template_image));
-    memcpy(plan.hostname, slot->plan.hostname, sizeof(plan.hostname));
-    if (set_limits(slot, &slot->error) < 0) {
+    if (slot_set_limits(slot, &slot->error) < 0) {
         fail(slot);
         return;
     }
     FAULT_POINT("host.create.limited");
-    if (send(slot->socket.fd, &plan, sizeof(plan), MSG_NOSIGNAL) != (ssize_t)sizeof(plan)) {
-        error_set(&slot->error, ERR_ENGINE, errno, "send the plan");
+    bool root_ready = !pending->disk_ready && template_root_equal(&slot->root, &pending->root);
+    if (slot_send_plan(slot, pending->disk_ready ? DISK_EXISTING : DISK_SPARE, root_ready,
+                       &slot->error) < 0) {
         fail(slot);
         return;
     }
     FAULT_POINT("host.create.planned");
-    slot->timer.on_due = on_silence;
-    event_timer_set(slot->engine->context.loop, &slot->timer, SLOT_SILENCE_MAX_MS);
 }
