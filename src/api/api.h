@@ -41,6 +41,7 @@ extern const struct route api_terminal_routes[]; /* and tunnels */
 extern const struct route api_file_routes[];
 extern const struct route api_watch_routes[]; /* and ports */
 extern const struct route api_template_routes[];
+extern const struct route api_warm_pool_routes[];
 extern const struct route api_preview_routes[];
 extern const struct route api_preview_token_routes[];
 extern const struct route api_preview_domain_routes[];

@@ -1,6 +1,7 @@
 #include "api/prometheus.h"
 
 #include "api/engines.h"
+#include "api/warm_metrics.h"
 
 static int number(struct buffer *page, const char *type, const char *name, const char *help,
                   int64_t value)
@@ -54,6 +55,33 @@ static int write_http(struct buffer *page, const struct http_counters *http)
         number(page, "counter", "atoll_http_slow_clients_total",
                "Connections cut because their client was too slow.", http->slow_clients_cut_total);
     return failed | write_latency(page, http);
+}
+
+static int write_engines(struct buffer *page, const struct sandbox_counts *counts)
+{
+    int failed = heading(page, "gauge", "atoll_engine_sandboxes",
+                         "Sandboxes that run, and that are paused, by engine.");
+    for (int i = 0; i < SANDBOX_ENGINE_COUNT; i++) {
+        const char *engine = sandbox_engine_name((enum sandbox_engine)i);
+        failed |= buffer_printf(page,
+                                "atoll_engine_sandboxes{engine=\"%s\",state=\"running\"} %lld\n"
+                                "atoll_engine_sandboxes{engine=\"%s\",state=\"paused\"} %lld\n",
+                                engine, (long long)counts->running[i], engine,
+                                (long long)counts->paused[i]);
+    }
+    failed |= heading(page, "counter", "atoll_sandbox_starts_total",
+                      "Starts of sandboxes' processes: cold, warm from what was made ahead, or "
+                      "from a snapshot of memory.");
+    for (int i = 0; i < SANDBOX_ENGINE_COUNT; i++) {
+        for (int boot = 0; boot < SANDBOX_BOOT_COUNT; boot++) {
+            failed |= buffer_printf(
+                page, "atoll_sandbox_starts_total{engine=\"%s\",boot_path=\"%s\"} %lld\n",
+                sandbox_engine_name((enum sandbox_engine)i),
+                sandbox_boot_name((enum sandbox_boot)boot),
+                (long long)counts->starts_total[i][boot]);
+        }
+    }
+    return failed;
 }
 
 static int write_sandboxes(struct buffer *page, const struct sandbox_counts *counts)
@@ -141,7 +169,9 @@ int prometheus_write(struct buffer *page, const struct prometheus_facts *facts)
     failed |= buffer_printf(page, "atoll_build_info{version=\"%s\"} 1\n", ATOLL_VERSION);
     failed |= write_http(page, &facts->http);
     failed |= write_sandboxes(page, &facts->sandboxes);
+    failed |= write_engines(page, &facts->sandboxes);
     failed |= engines_write_metrics(page, &facts->host);
+    failed |= warm_metrics_write(page, facts->warm_pools, facts->warm_pool_count);
     failed |= write_gateway(page, &facts->gateway);
     failed |= write_events(page, facts);
     failed |= number(page, "gauge", "process_start_time_seconds",

@@ -20,6 +20,8 @@ struct prometheus_facts {
     struct events_counts events;
     struct webhooks_counts webhooks;
     struct host_info host;
+    const struct host_pool *warm_pools; /* borrowed */
+    size_t warm_pool_count;
     int64_t started_ms;     /* realtime */
     int64_t resident_bytes; /* of this process */
 };

@@ -61,7 +61,10 @@ static void metrics_handle(struct request *request)
     struct prometheus_facts facts = {.started_ms = api->started_ms,
                                      .resident_bytes = resident_bytes()};
     struct error ignored;
+    auto_free struct host_pool *pools = NULL;
     host_hello(api->host, &facts.host, &ignored); /* no engines while it cannot be reached */
+    host_pool_status(api->host, &pools, &facts.warm_pool_count, &ignored);
+    facts.warm_pools = pools;
     /* Not api->server: the first request may come before that is set. */
     http_server_counters(request_server(request), &facts.http);
     sandboxes_counts(api->sandboxes, &facts.sandboxes);
