@@ -19,6 +19,7 @@ RELAXED = {
     "ATOLL_RATE_LIMIT": "0",
     "ATOLL_SPARE_SLOTS": "4",
     "ATOLL_WARM_SANDBOXES": "0",
+    "ATOLL_WARM_SANDBOXES": "0",
     "ATOLL_DISK_RESERVE_MB": "64",
     "ATOLL_ENGINE": "container",
     "ATOLL_VM_ACCEL": "tcg",
@@ -174,8 +175,9 @@ class Instance:
 
     # --- tenants ---
 
-    def create_key(self, tenant="default", name="test"):
-        command = self._as_user(self.programs / "atolld", "admin", "create-key", "--tenant", tenant, "--name", name)
+    def create_key(self, tenant="default", name="test", scopes="all"):
+        arguments = ["create-key", "--tenant", tenant, "--name", name, "--scopes", scopes]
+        command = self._as_user(self.programs / "atolld", "admin", *arguments)
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, f"create-key: {done.stdout}{done.stderr}"
         return done.stdout.strip()
