@@ -100,6 +100,8 @@ def test_a_damaged_snapshot_is_refused(instance, client, make_sandbox, how):
     sandbox.write("/workspace/a", "then")
     taken = take(sandbox)
     sandbox.write("/workspace/a", "now")
+    job = jobs.start(sandbox, "sleep 1000")
+    init, run = instance.init_of(sandbox), event_types(sandbox)
     damage(instance, taken, how)
     refusals = [
         client.post(f"{sandbox.path}/restore/{taken['id']}", {}),
@@ -113,6 +115,8 @@ def test_a_damaged_snapshot_is_refused(instance, client, make_sandbox, how):
         assert taken["id"] in error["message"]
     assert sandbox.state == "running"
     assert sandbox.read("/workspace/a") == b"now"
+    assert jobs.get(sandbox, job)["status"] == "running", "nothing was ended for it"
+    assert instance.init_of(sandbox) == init and event_types(sandbox) == run
     with fork(sandbox) as branch:
         assert branch.read("/workspace/a") == b"now"
     checked(client.delete(f"/snapshots/{taken['id']}"))
