@@ -91,7 +91,8 @@ int saved_restore(int directory_fd, struct qmp *qmp, pid_t pid, struct error *er
 
 static void remove_files(int directory_fd, const char *name)
 {
-    static const char *const files[] = {VM_ABOUT_NAME, VM_DEVICE_NAME, VM_MEMORY_NAME};
+    static const char *const files[] = {VM_ABOUT_NAME, VM_LAYERS_NAME, VM_DEVICE_NAME,
+                                        VM_MEMORY_NAME};
     auto_close int fd = openat(directory_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     for (size_t i = 0; fd >= 0 && i < sizeof(files) / sizeof(files[0]); i++) {
         unlinkat(fd, files[i], 0);

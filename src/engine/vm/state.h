@@ -17,13 +17,13 @@
 
 #include <sys/types.h>
 
-#define VM_MEMORY_NAME "memory"
-#define VM_DEVICE_NAME "device"
-#define VM_BASE_NAME   "memory.base"
-#define VM_ROOT_NAME   "root.ext4"
-#define VM_SAVED_NAME  "saved"
-#define VM_RESUMED_NAME                                                                            \
-    "resumed" /* saved/ once it is loaded: it may only go on now, not be loaded again */
+#define VM_MEMORY_NAME     "memory"
+#define VM_DEVICE_NAME     "device"
+#define VM_BASE_NAME       "memory.base"
+#define VM_ROOT_NAME       "root.ext4"
+#define VM_SAVED_NAME      "saved"
+#define VM_UNFINISHED_NAME "saved.tmp" /* saved/ in the making */
+#define VM_RESUMED_NAME    "resumed"   /* saved/ until it is recorded that the machine runs on */
 
 #define VM_DISK_DEVICE "disk" /* id of the block device of the sandbox's disk */
 
@@ -47,7 +47,7 @@ int saved_check(const struct engine *engine, int directory_fd, struct error *err
  * still then; nothing of the guest has run. pid: QEMU's as this process's /proc has it. */
 int saved_restore(int directory_fd, struct qmp *qmp, pid_t pid, struct error *err);
 
-/* The machine is loaded and about to run: from here on saved/ is history. Then, when it runs: */
+/* Before it is recorded that it runs: saved/ goes aside; then it may go. */
 int saved_commit(int directory_fd, struct error *err);
 void saved_forget(int directory_fd);
 
