@@ -91,7 +91,7 @@ void snapshot_fork_handle(struct request *request)
     if (result == 0) {
         result = sandbox_create_of(request, &origin, &spec, &sandbox, &err);
         if (result == 0) {
-            result = snapshot_get(sandboxes, principal, NULL, id, &snapshot, &err);
+            result = snapshot_get(sandboxes, principal, NULL, origin.snapshot_id, &snapshot, &err);
         }
         sandbox_origin_close(sandboxes, &origin, result == 0);
     }

@@ -142,7 +142,8 @@ int store_end(struct store *store, int result, struct error *err)
 
 bool store_not_unique(struct store *store, const char *column)
 {
-    return sqlite3_extended_errcode(store->db) == SQLITE_CONSTRAINT_UNIQUE &&
+    int code = sqlite3_extended_errcode(store->db);
+    return (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY) &&
            strstr(sqlite3_errmsg(store->db), column);
 }
 
