@@ -15,6 +15,11 @@ static const char isolation[] =
     "Linux namespaces with an own user id range, cgroup limits, seccomp and dropped capabilities "
     "on the host's kernel";
 
+/* It asks that the user namespace of what it saves owns all others; here the host's root does. */
+static const char memory_problem[] =
+    "CRIU cannot save processes that are confined as containers are here: their namespaces "
+    "belong to the host, not to them; pausing keeps them in memory";
+
 static int make_directory(const char *path, mode_t mode, gid_t group, struct error *err)
 {
     if ((mkdir(path, mode) < 0 && errno != EEXIST) || chown(path, 0, group) < 0 ||
@@ -215,8 +220,7 @@ static void probe(const struct engine *engine, struct engine_probe *ret_probe)
                                        .accel = "none",
                                        .cgroup_mode = cgroup_mode_name(engine->cgroups.mode)};
     memcpy(ret_probe->problem, engine->problem, sizeof(ret_probe->problem));
-    snprintf(ret_probe->memory_problem, sizeof(ret_probe->memory_problem), "%s",
-             "containers keep their files; their processes start anew");
+    snprintf(ret_probe->memory_problem, sizeof(ret_probe->memory_problem), "%s", memory_problem);
 }
 
 static int adopt(struct engine *engine, struct error *err)
