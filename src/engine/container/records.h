@@ -31,7 +31,8 @@ struct record {
     uint64_t pid_start_ticks;
     uint8_t has_network;
     uint8_t discard_disk; /* CREATING: of a failed start; ENDING: of a destroyed sandbox */
-    uint8_t padding[6];
+    uint8_t padding[2];
+    int32_t child_pid; /* of a virtual machine: QEMU's, on the host */
     char reserved[192];
 };
 

@@ -195,15 +195,29 @@ static int export(scmp_filter_ctx context, struct seccomp_filter *ret_filter)
     return 0;
 }
 
-int seccomp_filter_build(struct seccomp_filter *ret_filter, struct error *err)
+static int finish(scmp_filter_ctx context, int failed, struct seccomp_filter *ret_filter,
+                  struct error *err)
 {
-    scmp_filter_ctx context = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-    int failed = !context || build(context) < 0 || export(context, ret_filter) < 0;
+    failed = failed || export(context, ret_filter) < 0;
     if (context) {
         seccomp_release(context);
     }
     return failed ? error_set(err, ERR_HOST_UNSUPPORTED, 0, "cannot build the system call filter")
                   : 0;
+}
+
+int seccomp_filter_build(struct seccomp_filter *ret_filter, struct error *err)
+{
+    scmp_filter_ctx context = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    return finish(context, !context || build(context) < 0, ret_filter, err);
+}
+
+int seccomp_filter_build_only(const char *const *names, size_t count,
+                              struct seccomp_filter *ret_filter, struct error *err)
+{
+    scmp_filter_ctx context = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    return finish(context, !context || add_list(context, SCMP_ACT_ALLOW, names, count) < 0,
+                  ret_filter, err);
 }
 
 void seccomp_filter_free(struct seccomp_filter *filter)

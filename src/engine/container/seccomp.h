@@ -13,6 +13,9 @@ struct seccomp_filter {
 
 /* 0, or -1 with err. */
 int seccomp_filter_build(struct seccomp_filter *ret_filter, struct error *err);
+/* The same for a program that needs these calls only. */
+int seccomp_filter_build_only(const char *const *names, size_t count,
+                              struct seccomp_filter *ret_filter, struct error *err);
 void seccomp_filter_free(struct seccomp_filter *filter);
 
 /* Loads it into the calling process, for good. Needs no_new_privs. 0 or -1 with err. */

@@ -1,14 +1,10 @@
 #include "engine/vm/about.h"
 
-#include "base/cleanup.h"
-#include "base/io.h"
-#include "engine/digest.h"
-
 #include <assert.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Lines "key value" in this order; a change of the machine itself (its devices) is a new version, too. */
@@ -30,8 +26,9 @@
     X("memory", memory_digest)                                                                     \
     X("device", device_digest)
 
-static size_t print_shape(const struct vm_about *about, char text[VM_ABOUT_MAX_BYTES])
+size_t vm_shape_print(const struct vm_shape *shape, char text[VM_ABOUT_MAX_BYTES])
 {
+    const struct vm_about whole = {.shape = *shape}, *about = &whole;
     int length = snprintf(text, VM_ABOUT_MAX_BYTES, VERSION_LINE "\n");
 #define X(key, member)                                                                             \
     length +=                                                                                      \
@@ -48,7 +45,7 @@ static size_t print_shape(const struct vm_about *about, char text[VM_ABOUT_MAX_B
 
 size_t vm_about_print(const struct vm_about *about, char text[VM_ABOUT_MAX_BYTES])
 {
-    size_t length = print_shape(about, text);
+    size_t length = vm_shape_print(&about->shape, text);
 #define X(key, member)                                                                             \
     length +=                                                                                      \
         (size_t)snprintf(text + length, VM_ABOUT_MAX_BYTES - length, key " %s\n", about->member);
@@ -56,14 +53,6 @@ size_t vm_about_print(const struct vm_about *about, char text[VM_ABOUT_MAX_BYTES
 #undef X
     assert(length < VM_ABOUT_MAX_BYTES); /* all members together are shorter */
     return length;
-}
-
-int vm_shape_key(const struct vm_shape *shape, char key[ENGINE_DIGEST_SIZE])
-{
-    char text[VM_ABOUT_MAX_BYTES];
-    struct vm_about about = {.shape = *shape};
-    size_t length = print_shape(&about, text);
-    return digest_text(text, length, key);
 }
 
 /* The value of the line at *at, which must be of that key; moves on to the next line. */
@@ -152,37 +141,4 @@ int vm_shape_fits(const struct vm_shape *saved, const struct vm_shape *now, stru
                          saved->cpu_count, saved->memory_bytes);
     }
     return 0;
-}
-
-int vm_write_text(int directory_fd, const char *name, const char *text, size_t length,
-                  struct error *err)
-{
-    char temporary[64];
-    snprintf(temporary, sizeof(temporary), "%s.new", name);
-    unlinkat(directory_fd, temporary, 0);
-    auto_close int fd =
-        openat(directory_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 || write_all(fd, text, length) < 0 || fsync(fd) < 0 ||
-        renameat(directory_fd, temporary, directory_fd, name) < 0) {
-        error_set(err, errno == ENOSPC ? ERR_CAPACITY : ERR_ENGINE, errno, "write '%s'", name);
-        unlinkat(directory_fd, temporary, 0);
-        return -1;
-    }
-    return 0;
-}
-
-int vm_about_write(int directory_fd, const struct vm_about *about, struct error *err)
-{
-    char text[VM_ABOUT_MAX_BYTES];
-    size_t length = vm_about_print(about, text);
-    return vm_write_text(directory_fd, VM_ABOUT_NAME, text, length, err);
-}
-
-int vm_about_read(int directory_fd, struct vm_about *ret_about, struct error *err)
-{
-    auto_free char *text = NULL;
-    if (read_file_at(directory_fd, VM_ABOUT_NAME, VM_ABOUT_MAX_BYTES, &text) < 0) {
-        return error_set(err, ERR_NOT_RESTORABLE, errno, "read the description of the machine");
-    }
-    return vm_about_parse(text, ret_about, err);
 }

@@ -41,7 +41,8 @@ int vm_shape_key(const struct vm_shape *shape, char key[ENGINE_DIGEST_SIZE]);
  * that says what differs. */
 int vm_shape_fits(const struct vm_shape *saved, const struct vm_shape *now, struct error *err);
 
-/* The text of an about; its length. */
+/* The text of a shape, of an about; its length. Pure. */
+size_t vm_shape_print(const struct vm_shape *shape, char text[VM_ABOUT_MAX_BYTES]);
 size_t vm_about_print(const struct vm_about *about, char text[VM_ABOUT_MAX_BYTES]);
 /* Pure; text ends with NUL. -1 with err: ERR_NOT_RESTORABLE. */
 int vm_about_parse(const char *text, struct vm_about *ret_about, struct error *err);

@@ -30,13 +30,16 @@
 enum {
     VM_PATH_SIZE = 320,
     VM_OVERHEAD_BYTES = 256 * 1024 * 1024, /* of QEMU itself, mostly translated code */
+    VM_PROCESSES_MAX = 256,                /* QEMU's threads, mostly for its disks */
     VM_PREPARING_MAX = 2,                  /* machines that start at once: each takes a CPU */
-    VM_START_MAX_MS = 90 * 1000, /* until a machine runs, booting under emulation included */
+    VM_START_MAX_MS = 90 * 1000,     /* until a machine runs, booting under emulation included */
+    VM_SEED_BOOT_MAX_MS = 60 * 1000, /* until the agent of a guest that boots answers */
     VM_JOB_MAX_MS = 120 * 1000,
 };
 
 struct vm_job;
 struct vm_probe;
+struct vm_known;
 
 /* What a launcher is to start. */
 enum launch_kind {
@@ -64,7 +67,8 @@ struct machine {
     struct vm_shape shape; /* as this host makes it now */
     bool network;
     bool discard;   /* ENDING: its files go, too */
-    bool suspended; /* ENDING: its memory is in its directory */
+    bool asked;     /* its end was asked for: nobody is told that it ended */
+    bool installed; /* its directory is the sandbox's */
     pid_t qemu_pid; /* on the host; 0 until it is known */
     char cgroup[CGROUP_NAME_SIZE];
     char interface[SLOT_INTERFACE_SIZE];
@@ -81,7 +85,7 @@ struct machine {
     struct engine_create plan; /* id "": nobody's yet */
     struct engine_call *call;  /* the create in progress */
     bool resumed;
-    bool waited;                   /* the create waited for its seed */
+    bool cold;                     /* the create waited for a guest that booted */
     int64_t started_us;            /* of the create */
     int64_t prepared_us;           /* when its preparation began */
     int64_t parked_us;             /* when it was ready; 0: not yet */
@@ -103,6 +107,7 @@ struct vm_pending {
     struct engine_create plan;
     struct engine_call *call;
     struct vm_shape shape;
+    char key[ENGINE_DIGEST_SIZE]; /* of the seed */
     int64_t started_us;
     struct vm_pending *next;
 };
@@ -128,6 +133,7 @@ struct engine {
     char snapshots_path[VM_PATH_SIZE];
     char pool_path[VM_PATH_SIZE];  /* directories of machines that are nobody's yet */
     char trash_path[VM_PATH_SIZE]; /* directories that nobody needs any more */
+    char empty_path[VM_PATH_SIZE]; /* supervisors' root */
     char run_path[VM_PATH_SIZE];   /* per slot: its monitor's socket, its last words */
     char root_path[VM_PATH_SIZE];  /* what QEMU sees as / */
     char seeds_path[VM_PATH_SIZE];
@@ -139,6 +145,7 @@ struct engine {
     struct vm_seed *seeds;
     struct vm_pool *pools;
     struct vm_job *jobs;
+    struct vm_known *known; /* files whose digests were found right */
     struct event_timer retry;
     struct event_child trash_helper;
     bool trash_waits; /* more came while the helper ran */
@@ -152,6 +159,9 @@ struct machine *machine_new(struct engine *engine, enum launch_kind kind,
 struct machine *machine_find(const struct engine *engine, const char *id);
 bool machine_alive(const struct machine *machine); /* RUNNING or SAVING */
 void machine_move(struct machine *machine, enum machine_state state);
+/* For adoption: an empty one in that slot; what follows from its record. */
+struct machine *machine_at(struct engine *engine, int index);
+void machine_names(struct machine *machine);
 /* Forks its launcher. -1 with err: then it is to be ended. */
 int machine_launch(struct machine *machine, struct error *err);
 /* Hands a parked one to the create in machine->call. */
@@ -160,9 +170,8 @@ void machine_claim(struct machine *machine);
 void machine_fail(struct machine *machine);
 /* Kills it; discard: its directory goes, too. Idempotent. */
 void machine_end(struct machine *machine, bool discard);
-/* A job saved its memory and ended QEMU: it ends without anybody being told that it ended by itself; on_freed of its end
- * calls come when its slot is clean. */
-void machine_suspended(struct machine *machine);
+/* A job ended QEMU: its end is not reported. call (may be NULL) is answered when its slot is clean. */
+void machine_suspended(struct machine *machine, struct engine_call *call);
 void machine_on_exit(void *owner, int wait_status);
 /* Where its monitor listens, for qmp_open: one connection at a time. */
 char *machine_qmp_path(const struct machine *machine, char path[ENGINE_SOCKET_PATH_SIZE]);
@@ -181,16 +190,18 @@ void vm_pending_finish(struct engine *engine, struct vm_pending *pending,
                        const struct error *error);
 struct vm_pending *vm_pending_find(const struct engine *engine, const char *id);
 /* A seed was made or could not be: those that wait for it go on. */
-void vm_create_on_seed(struct engine *engine, const struct vm_seed *seed,
-                       const struct error *error);
+void vm_create_on_seed(struct engine *engine, const char *key, const struct error *error);
 
 /* seed.c */
 char *seed_directory(const struct engine *engine, const char *key, char path[VM_PATH_SIZE]);
 bool seed_exists(const struct engine *engine, const char *key);
 /* Begins to make it, if nobody does. */
 int seed_make(struct engine *engine, const struct vm_shape *shape, struct error *err);
-void seed_done(struct machine *machine, const struct error *error);
+/* error: NULL when it is there. */
+void seed_done(struct engine *engine, struct vm_seed *seed, const struct error *error);
 void seeds_free(struct engine *engine);
+/* Those that nothing here would start from any more, if the directory is this instance's own. */
+void seeds_remove_old(struct engine *engine);
 
 /* pool.c */
 int vm_pool_set(struct engine *engine, const struct engine_shape *shape, int64_t wanted,
@@ -198,15 +209,16 @@ int vm_pool_set(struct engine *engine, const struct engine_shape *shape, int64_t
 int vm_pool_status(struct engine *engine, struct engine_pool **ret_pools, size_t *ret_count,
                    struct error *err);
 /* A ready machine for that plan, or NULL; counts a hit or a miss. */
-struct machine *pool_take(struct engine *engine, const struct engine_create *plan,
-                          const struct vm_shape *shape);
-void pool_update(struct engine *engine);
-void pool_on_parked(struct machine *machine);
-void pool_on_failed(struct machine *machine);
-void pools_free(struct engine *engine);
+struct machine *vm_pool_take(struct engine *engine, const struct engine_create *plan,
+                             const struct vm_shape *shape);
+void vm_pool_update(struct engine *engine);
+void vm_pool_on_parked(struct machine *machine);
+void vm_pool_on_failed(struct vm_pool *pool, const struct error *error);
+void vm_pools_free(struct engine *engine);
 
 /* facts.c: finds out what the host has; what a machine of that shape is, here and now. */
 int facts_find(struct engine *engine, struct error *err);
+void facts_set_accel(struct engine *engine, bool kvm);
 int vm_shape_now(const struct engine *engine, const char *template_image, int64_t cpu_count,
                  int64_t memory_bytes, int64_t disk_bytes, struct vm_shape *ret_shape,
                  struct error *err);
@@ -248,8 +260,12 @@ int paths_make(struct engine *engine, struct error *err);
 /* Moves a directory out of the way at once; its files go later. 0 (also when there is none) or -1 errno. */
 int trash_directory(struct engine *engine, const char *path);
 /* Removes what is in the trash: in a helper; at once. */
-void trash_collect(struct engine *engine);
-void trash_empty(const struct engine *engine);
+void vm_trash_collect(struct engine *engine);
+void vm_trash_empty(const struct engine *engine);
+
+/* job.c: the machine ends: done will find it NULL. */
+void vm_jobs_lose_machine(const struct machine *machine);
+bool vm_job_works_on(const struct engine *engine, const char *id);
 
 /* vm.c: a slot or a job is gone; the engine may now be closed. */
 void vm_check_closed(struct engine *engine);

@@ -24,6 +24,7 @@ struct vm_job {
     char digest[ENGINE_DIGEST_SIZE];
     char template_image[ENGINE_TEMPLATE_SIZE];
     char path[VM_PATH_SIZE];
+    char agent_socket[ENGINE_SOCKET_PATH_SIZE];
     bool flag;
     struct engine_call *call;
     /* In the helper, as root, in the host's namespaces: blocks as it likes. */
@@ -33,6 +34,7 @@ struct vm_job {
     struct vm_job_report *report;
     struct event_child child;
     struct event_timer timer;
+    bool over; /* done is being called */
     struct vm_job *next;
 };
 

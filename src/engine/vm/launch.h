@@ -25,7 +25,8 @@ enum launch_message_kind {
 struct launch_message {
     enum launch_message_kind kind;
     pid_t qemu_pid;
-    bool resumed; /* its memory was brought back */
+    bool resumed;                         /* its memory was brought back */
+    char not_resumed[ENGINE_REASON_SIZE]; /* why saved memory was given up, or "" */
     struct error error;
 };
 
@@ -54,9 +55,10 @@ struct launch {
     int directory;    /* the machine's */
     int memory;       /* memory.base */
     int root;         /* the template's root disk */
-    int saved_memory; /* pages to put into its memory, or -1 */
-    int saved_device; /* device state to load; -1: it boots */
-    int console_end;  /* the pipe's end for QEMU */
+    int saved_device; /* the seed's devices, or -1 */
+    bool has_saved;   /* its directory has saved memory; with neither of these it boots */
+    char not_resumed[ENGINE_REASON_SIZE]; /* why saved memory was given up, or "" */
+    int console_end;                      /* the pipe's end for QEMU */
     struct vm_layers layers;
     struct console console;
     pid_t child;    /* QEMU, in the launcher's pid namespace */
@@ -80,19 +82,22 @@ int launch_files(struct launch *launch, struct error *err);
 /* launch_qemu.c: starts QEMU as a child in a mount namespace of its own. */
 int launch_qemu(struct launch *launch, struct error *err);
 
-/* qemu_arguments.c: its command line, NULL-terminated; the descriptors in keep order are those it names. */
+/* qemu_arguments.c: its command line, NULL-terminated. */
 enum {
-    QEMU_ARGUMENTS_MAX = 128,
-    QEMU_FIRST_LAYER_SET = 20,
+    QEMU_ARGUMENTS_MAX = 160,
     QEMU_ROOT_SET = 10,
-    QEMU_CONSOLE_SET = 11
+    QEMU_CONSOLE_SET = 11,
+    QEMU_FIRST_LAYER_SET = 20
 };
 struct qemu_arguments {
     int count;
     char *at[QEMU_ARGUMENTS_MAX];
     bool failed; /* out of memory, or too many */
 };
-void qemu_arguments_make(struct launch *launch, struct qemu_arguments *arguments);
+/* Names a descriptor for "/dev/fdset/<set>". */
+void qemu_arguments_add_set(struct qemu_arguments *arguments, int set, int fd);
+/* All others, after those for the layers. */
+void qemu_arguments_make(const struct launch *launch, struct qemu_arguments *arguments);
 
 /* launch_seed.c: a machine that booted becomes a seed. Never returns to the guest. */
 int launch_seed_files(struct launch *launch, struct error *err);

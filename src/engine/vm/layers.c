@@ -1,11 +1,8 @@
 #include "engine/vm/layers.h"
 
-#include "base/cleanup.h"
-#include "base/io.h"
-#include "engine/vm/about.h"
-
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LAYERS_SIZE = VM_LAYERS_MAX + VM_LAYERS_SLACK };
@@ -75,22 +72,6 @@ int vm_layers_parse(const char *text, struct vm_layers *ret_layers, struct error
     }
     *ret_layers = layers;
     return 0;
-}
-
-int vm_layers_write(int directory_fd, const struct vm_layers *layers, struct error *err)
-{
-    char text[VM_LAYERS_TEXT_MAX_BYTES];
-    size_t length = vm_layers_print(layers, text);
-    return vm_write_text(directory_fd, VM_LAYERS_NAME, text, length, err);
-}
-
-int vm_layers_read(int directory_fd, struct vm_layers *ret_layers, struct error *err)
-{
-    auto_free char *text = NULL;
-    if (read_file_at(directory_fd, VM_LAYERS_NAME, VM_LAYERS_TEXT_MAX_BYTES, &text) < 0) {
-        return error_set(err, ERR_NOT_RESTORABLE, errno, "read the list of the disk's images");
-    }
-    return vm_layers_parse(text, ret_layers, err);
 }
 
 int vm_layers_push(struct vm_layers *layers, const char *name, struct error *err)

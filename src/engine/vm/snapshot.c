@@ -29,16 +29,6 @@ static bool is_being_made(const struct engine *engine, const char *snapshot_id)
     return false;
 }
 
-bool vm_job_has(const struct engine *engine, const char *id)
-{
-    for (const struct vm_job *job = engine->jobs; job; job = job->next) {
-        if (strcmp(job->id, id) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Nothing may be left of what failed; it may have come as far as its name. */
 static void discard(struct engine *engine, const char *snapshot_id)
 {
@@ -73,7 +63,7 @@ static int check(const struct engine *engine, const struct engine_snapshot *plan
     if (vm_snapshot_has(engine, plan->snapshot_id) || is_being_made(engine, plan->snapshot_id)) {
         return error_set(err, ERR_CONFLICT, 0, "snapshot %s exists", plan->snapshot_id);
     }
-    if ((machine && machine->state != MACHINE_RUNNING) || vm_job_has(engine, plan->id) ||
+    if ((machine && machine->state != MACHINE_RUNNING) || vm_job_works_on(engine, plan->id) ||
         vm_pending_find(engine, plan->id)) {
         return error_set(err, ERR_CONFLICT, 0, "sandbox %s is changing its state", plan->id);
     }

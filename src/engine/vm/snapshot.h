@@ -47,9 +47,6 @@ int snapshot_digest_of(int directory_fd, char digest[ENGINE_DIGEST_SIZE], struct
 /* recover.c: makes sure, in a job, that a machine runs which a helper that died may have stopped. */
 void machine_recover(struct machine *machine);
 
-/* snapshot.c: does a job work on that sandbox? */
-bool vm_job_has(const struct engine *engine, const char *id);
-
 /* snapshot_list.c: what an earlier atoll-host did not finish. */
 void snapshots_remove_unfinished(struct engine *engine);
 

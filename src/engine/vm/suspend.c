@@ -6,7 +6,6 @@
 #include "engine/vm/chain.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +13,7 @@
 /*
  * Suspending: the memory is saved to saved.tmp, which becomes saved/ when all of it is on the host's disk. From that moment on
  * the sandbox is suspended, whatever still lives: its QEMU stands still, has nothing that is not saved, and only remains to be
- * ended. Before it, whatever fails, the machine goes on.
+ * killed. Before it, whatever fails, the machine goes on.
  */
 
 static int save(struct vm_job *job, struct qmp *qmp, int directory_fd, int saved_fd,
@@ -86,10 +85,6 @@ static int run(struct vm_job *job, struct error *err)
     }
     chain_shorten(qmp, directory_fd, &ignored); /* there is another time */
     int result = save_or_continue(job, qmp, directory_fd, err);
-    if (result == 0) {
-        qmp_execute(qmp, "quit", NULL, -1, NULL, &ignored);
-        FAULT_POINT("host.vm.suspend.quit");
-    }
     qmp_close(qmp);
     return result;
 }
@@ -103,7 +98,7 @@ static void on_suspended(struct vm_job *job, const struct error *error)
     if (directory_exists(path)) { /* also when its helper died right behind that */
         job->call->state = ENGINE_STATE_SUSPENDED;
         if (machine) {
-            machine_ended_as_asked(machine, job->call);
+            machine_suspended(machine, job->call);
         } else {
             call_done(job->call, NULL);
         }
@@ -141,7 +136,7 @@ static void answer_at_rest(const struct engine *engine, const char *id, struct e
 
 static bool is_changing(const struct engine *engine, const struct machine *machine, const char *id)
 {
-    return (machine && machine->state != MACHINE_RUNNING) || vm_job_has(engine, id) ||
+    return (machine && machine->state != MACHINE_RUNNING) || vm_job_works_on(engine, id) ||
            vm_pending_find(engine, id);
 }
 

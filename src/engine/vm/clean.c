@@ -1,0 +1,98 @@
+#include "engine/vm/internal.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What the kernel does after the last process (cgroup, network) it does soon, unasked. */
+enum { POLL_MIN_MS = 1, POLL_MAX_MS = 100, LATE_MS = 30 * 1000 };
+
+static bool interface_gone(const struct machine *machine)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/sys/class/net/%s", machine->interface);
+    return access(path, F_OK) < 0;
+}
+
+static void remove_files(struct machine *machine)
+{
+    char path[VM_PATH_SIZE];
+    if (!machine->installed && machine->kind != LAUNCH_KEPT) {
+        trash_directory(machine->engine, machine->directory);
+    }
+    if (machine->discard && machine->plan.id[0]) {
+        trash_directory(machine->engine,
+                        sandbox_directory(machine->engine, machine->plan.id, path));
+    }
+    unlink(machine->agent_socket);
+    unlink(machine_qmp_path(machine, path));
+    unlink(machine_words_path(machine, path));
+}
+
+/* Tells everybody who waits for the end: its processes are gone, and its files if they were to go. */
+static void answer(struct machine *machine)
+{
+    struct engine_call *calls = machine->end_calls, *create = machine->call;
+    machine->end_calls = NULL;
+    machine->call = NULL;
+    if (create) {
+        call_done(create, &machine->error);
+    }
+    while (calls) {
+        struct engine_call *call = calls;
+        calls = call->next;
+        call_done(call, NULL);
+    }
+}
+
+static void give_back(struct machine *machine)
+{
+    struct engine *engine = machine->engine;
+    memset(machine->record->id, 0, sizeof(machine->record->id));
+    record_set_state(machine->record, RECORD_FREE);
+    engine->machines[machine->slot - SLOTS_VM_FIRST] = NULL;
+    free(machine);
+    vm_check_closed(engine);
+}
+
+static void poll_clean(void *owner)
+{
+    struct machine *machine = owner;
+    struct engine *engine = machine->engine;
+    bool cgroups_gone = cgroup_remove(&engine->cgroups, machine->cgroup) == 0;
+    if (!cgroups_gone) {
+        cgroup_kill(&engine->cgroups, machine->cgroup);
+    }
+    if (cgroups_gone && interface_gone(machine)) {
+        give_back(machine);
+        return;
+    }
+    int64_t age_ms = clock_monotonic_ms() - machine->since_ms;
+    if (age_ms > LATE_MS) {
+        log_warn("machine.late", "slot=%d cgroups=%d", machine->slot, !cgroups_gone);
+        machine->since_ms = clock_monotonic_ms();
+    }
+    int64_t wait_ms = age_ms / 4 < POLL_MIN_MS ? POLL_MIN_MS : age_ms / 4;
+    event_timer_set(engine->context.loop, &machine->timer,
+                    wait_ms < POLL_MAX_MS ? wait_ms : POLL_MAX_MS);
+}
+
+void machine_clean(struct machine *machine)
+{
+    assert(machine->state == MACHINE_ENDING);
+    remove_files(machine);
+    FAULT_POINT("host.vm.destroy.removed");
+    /* The id is free from here on; the slot is when the kernel is done with it. */
+    machine->plan.id[0] = '\0';
+    answer(machine);
+    machine->since_ms = clock_monotonic_ms();
+    machine->timer.on_due = poll_clean;
+    poll_clean(machine);
+}
