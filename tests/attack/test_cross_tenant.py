@@ -104,6 +104,34 @@ def test_every_route_with_a_sandbox_id_answers_404(client, other_client, victim)
     assert victim.output("ls /workspace; cat /workspace/mine") == "mine\nmine"
 
 
+def test_every_route_with_a_snapshot_answers_404(client, other_client, victim):
+    taken = checked(victim.client.post(f"{victim.path}/snapshots", {}), 201)["data"]["id"]
+    checked(client.post("/named-snapshots", {"name": "victim", "snapshot_id": taken}), 201)
+    tried = 0
+    with other_client.create() as own:
+        for method, path in operations(client):
+            if "{snapshot_id}" not in path and "/named-snapshots/{" not in path:
+                continue
+            for snapshot in (taken, "victim"):
+                target = fill(path.replace("{snapshot_id}", snapshot), own.id)
+                reply = other_client.request(method, target, params={"path": "/"}, json=body_for(path, method))
+                assert reply.status_code == 404, f"{method} {target}: {reply.status_code} {reply.text[:300]}"
+                assert reply.json()["error"]["code"] == "NOT_FOUND", (method, target, reply.text)
+                tried += 1
+        for body in ({"name": "mine", "snapshot_id": taken}, {"name": "mine", "sandbox_id": victim.id}):
+            assert other_client.post("/named-snapshots", body).status_code == 404
+        for snapshot in (taken, "victim"):
+            assert other_client.post("/sandboxes", {"snapshot_id": snapshot}).status_code == 404
+            assert other_client.post(f"{own.path}/fork", {"snapshot_id": snapshot}).status_code == 404
+        reply = checked(other_client.post("/snapshots/delete", {"ids": [taken, "victim"]}))["data"]
+        assert reply == {"deleted": [], "blocked": [], "not_found": [taken, "victim"]}
+    assert tried >= 16
+    for path in ("/snapshots", "/snapshots/groups", "/named-snapshots"):
+        assert checked(other_client.get(path))["data"] == []
+    assert checked(client.delete("/named-snapshots/victim"))["data"]["outcome"] == "released"
+    checked(client.delete(f"/snapshots/{taken}"))
+
+
 def test_every_route_wants_a_key_unless_it_is_public(client, anonymous_client, victim):
     for method, path in operations(client):
         target = fill(path, victim.id)

@@ -218,8 +218,15 @@ def test_snapshots_are_as_described(document, client, sandbox):
     check(taken, "post", "/sandboxes/{id}/snapshots", 201)
     check(client.post(f"{sandbox.path}/snapshot"), "post", "/sandboxes/{id}/snapshot", 201)
     one = taken.json()["data"]["id"]
-    for path in ("/sandboxes/{id}/snapshots", "/sandboxes/{id}/snapshots/{snapshot_id}", "/snapshots", "/snapshots/{snapshot_id}"):
-        check(client.get(path.format(id=sandbox.id, snapshot_id=one)), "get", path)
+    named = client.post("/named-snapshots", {"name": "described", "snapshot_id": one})
+    check(named, "post", "/named-snapshots", 201)
+    paths = (
+        "/sandboxes/{id}/snapshots", "/sandboxes/{id}/snapshots/{snapshot_id}", "/snapshots", "/snapshots/{snapshot_id}",
+        "/snapshots/groups", "/snapshots/{snapshot_id}/tree", "/named-snapshots", "/named-snapshots/{name}",
+    )
+    for path in paths:
+        check(client.get(path.format(id=sandbox.id, snapshot_id=one, name="described")), "get", path)
+    check(client.delete("/named-snapshots/described"), "delete", "/named-snapshots/{name}")
     check(client.post(f"{sandbox.path}/restore/{one}"), "post", "/sandboxes/{id}/restore/{snapshot_id}")
     forks = [client.post(f"{sandbox.path}/fork"), client.post(f"/snapshots/{one}/fork")]
     check(forks[0], "post", "/sandboxes/{id}/fork", 201)
