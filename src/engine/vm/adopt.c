@@ -172,7 +172,7 @@ int vm_adopt(struct engine *engine, struct error *err)
     cgroup_each(&engine->cgroups, engine->cgroup_top, remove_unknown_group, engine);
     remove_stray(engine);
     settle_kept(engine);
-    snapshots_remove_unfinished(engine);
+    vm_snapshots_remove_unfinished(engine);
     seeds_remove_old(engine);
     vm_trash_collect(engine);
     FAULT_POINT("host.vm.adopt.done");

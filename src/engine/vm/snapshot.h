@@ -29,9 +29,9 @@ struct snapshot_files {
 };
 
 /* snapshot_files.c: opens the directories (saved: with saved/). Close in any case. */
-int snapshot_open(struct snapshot_files *files, const struct engine *engine, const char *id,
+int vm_snapshot_open(struct snapshot_files *files, const struct engine *engine, const char *id,
                   const char *snapshot_id, bool saved, struct error *err);
-void snapshot_close(struct snapshot_files *files);
+void vm_snapshot_close(struct snapshot_files *files);
 /* Puts in what is finished: the root, the memory's base, count layers. */
 int snapshot_link(struct snapshot_files *files, int count, struct error *err);
 /* All is there: digests, texts, onto the disk, the name. */
@@ -48,7 +48,7 @@ int snapshot_digest_of(int directory_fd, char digest[ENGINE_DIGEST_SIZE], struct
 void machine_recover(struct machine *machine);
 
 /* snapshot_list.c: what an earlier atoll-host did not finish. */
-void snapshots_remove_unfinished(struct engine *engine);
+void vm_snapshots_remove_unfinished(struct engine *engine);
 
 /* The runs of jobs. */
 int snapshot_run_live(struct vm_job *job, struct error *err);

@@ -25,7 +25,7 @@ static int make_directory(int parent_fd, const char *name, struct error *err)
     return fd;
 }
 
-int snapshot_open(struct snapshot_files *files, const struct engine *engine, const char *id,
+int vm_snapshot_open(struct snapshot_files *files, const struct engine *engine, const char *id,
                   const char *snapshot_id, bool saved, struct error *err)
 {
     char path[VM_PATH_SIZE];
@@ -47,7 +47,7 @@ int snapshot_open(struct snapshot_files *files, const struct engine *engine, con
     return saved && files->saved_fd < 0 ? -1 : 0;
 }
 
-void snapshot_close(struct snapshot_files *files)
+void vm_snapshot_close(struct snapshot_files *files)
 {
     files->parent_fd = close_fd(files->parent_fd);
     files->source_fd = close_fd(files->source_fd);

@@ -60,7 +60,7 @@ static int read_layers(const struct snapshot_files *files, bool saved, struct vm
 static int run(struct vm_job *job, struct snapshot_files *files, bool saved, struct error *err)
 {
     if (moment_check_space(job->engine, err) < 0 ||
-        snapshot_open(files, job->engine, job->id, job->snapshot_id, saved, err) < 0 ||
+        vm_snapshot_open(files, job->engine, job->id, job->snapshot_id, saved, err) < 0 ||
         read_layers(files, saved, &files->layers, err) < 0) {
         return -1;
     }
@@ -79,6 +79,6 @@ int snapshot_run_kept(struct vm_job *job, struct error *err)
         .parent_fd = -1, .source_fd = -1, .directory_fd = -1, .saved_fd = -1};
     int result = run(job, &files, job->flag, err);
     job->report->saved = files.result;
-    snapshot_close(&files);
+    vm_snapshot_close(&files);
     return result;
 }

@@ -55,7 +55,7 @@ int vm_snapshot_list(struct engine *engine, char (**ret_ids)[ID_SIZE], size_t *r
     return 0;
 }
 
-void snapshots_remove_unfinished(struct engine *engine)
+void vm_snapshots_remove_unfinished(struct engine *engine)
 {
     char path[VM_PATH_SIZE + 64];
     DIR *directory = opendir(engine->snapshots_path);

@@ -90,7 +90,7 @@ static int run(struct vm_job *job, struct snapshot_files *files, struct error *e
 {
     struct vm_layers layers;
     if (moment_check_space(job->engine, err) < 0 || moment_sync(job, err) < 0 ||
-        snapshot_open(files, job->engine, job->id, job->snapshot_id, true, err) < 0) {
+        vm_snapshot_open(files, job->engine, job->id, job->snapshot_id, true, err) < 0) {
         return -1;
     }
     FAULT_POINT("host.vm.snapshot.begun");
@@ -114,6 +114,6 @@ int snapshot_run_live(struct vm_job *job, struct error *err)
         .parent_fd = -1, .source_fd = -1, .directory_fd = -1, .saved_fd = -1};
     int result = run(job, &files, err);
     job->report->saved = files.result;
-    snapshot_close(&files);
+    vm_snapshot_close(&files);
     return result;
 }
