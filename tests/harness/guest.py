@@ -18,7 +18,6 @@ from harness.wait import wait_until
 
 _numbers = itertools.count()
 _libc = ctypes.CDLL(None, use_errno=True)
-_MEMORY_MB = 384
 _BOOT_SECONDS = 120  # emulated, on a busy machine
 
 
@@ -84,6 +83,9 @@ class Call:
         self.reader.close()
         self.connection.close()
 
+    def send(self, name, payload=b""):
+        self.connection.sendall(_frame(name, payload))
+
     def next(self):
         """(name, payload), or None at the end of the connection."""
         header = self.reader.read(8)
@@ -130,6 +132,9 @@ class Monitor:
 class Guest:
     """A machine in a network namespace of its own. arguments: more of the kernel's; source: a saved one to go on from;
     disk: one that another guest has left; bare: without devices."""
+
+    memory_mb = 384
+    disk_mb = 256
 
     def __init__(self, directory, arguments="", source=None, disk=None, bare=False):
         self.number = next(_numbers)
@@ -180,7 +185,7 @@ class Guest:
                 subprocess.run(["ip", "-n", self.name, *command.split()], check=True)
 
     def _make_disks(self):
-        for name, size in (("disk", 256), ("memory", _MEMORY_MB)):
+        for name, size in (("disk", self.disk_mb), ("memory", self.memory_mb)):
             with open(self.directory / name, "wb") as file:
                 file.truncate(size << 20)
         if self.disk:
@@ -193,9 +198,9 @@ class Guest:
         share = "off" if self.source else "on"
         command = [
             "ip", "netns", "exec", self.name, "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-accel", "tcg",
-            "-M", "pc,memory-backend=m,suppress-vmdesc=on", "-m", str(_MEMORY_MB), "-display", "none", "-no-reboot",
+            "-M", "pc,memory-backend=m,suppress-vmdesc=on", "-m", str(self.memory_mb), "-display", "none", "-no-reboot",
             "-action", "panic=exit-failure", "-device", "pvpanic", "-global", "migration.send-configuration=off",
-            "-object", f"memory-backend-file,id=m,size={_MEMORY_MB}M,mem-path={self.directory}/memory,share={share}",
+            "-object", f"memory-backend-file,id=m,size={self.memory_mb}M,mem-path={self.directory}/memory,share={share}",
             "-kernel", guest / "vmlinuz", "-initrd", guest / "initrd",
             "-append", f"{_kernel_arguments()} {self.arguments}",
             "-serial", f"file:{self.directory}/console", "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off",
@@ -236,8 +241,9 @@ class Guest:
 
     # --- the agent ---
 
-    def _connect(self, address, port, seconds):
-        """A connection from the namespace around the machine; a thread's namespace is its own."""
+    def _connect(self, address, port, seconds, window=None):
+        """A connection from the namespace around the machine; a thread's namespace is its own. window: how many bytes
+        the kernel takes in ahead."""
         result = []
 
         def run():
@@ -245,7 +251,12 @@ class Guest:
                 with open(f"/run/netns/{self.name}", "rb") as namespace:
                     if _libc.setns(namespace.fileno(), 0) < 0:
                         raise OSError(ctypes.get_errno(), "setns")
-                result.append(socket.create_connection((address, port), seconds))
+                connection = socket.socket()
+                connection.settimeout(seconds)
+                if window:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+                connection.connect((address, port))
+                result.append(connection)
             except OSError as error:
                 result.append(error)
 
@@ -260,8 +271,8 @@ class Guest:
         """To a server in the guest."""
         return self._connect(NETWORK["GUEST_ADDRESS"], port, 30)
 
-    def call(self, operation, *fields, seconds=60):
-        connection = self._connect(NETWORK["GUEST_AGENT_ADDRESS"], _PORT, seconds)
+    def call(self, operation, *fields, seconds=60, window=None):
+        connection = self._connect(NETWORK["GUEST_AGENT_ADDRESS"], _PORT, seconds, window)
         connection.settimeout(seconds)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Call(connection, operation, *fields)
@@ -296,7 +307,8 @@ class Guest:
 
     def write(self, path, content):
         with self.call("FILE_WRITE", ("PATH", path)) as call:
-            call.connection.sendall(_frame("DATA", content) + _frame("DATA_END"))
+            call.send("DATA", content)
+            call.send("DATA_END")
             name, answer, _ = call.final()
             assert name == "DONE", answer
 
