@@ -65,7 +65,9 @@ static int merge(const struct engines *engines,
             return -1;
         }
     }
-    qsort(items, count, item_bytes, compare);
+    if (count > 1) {
+        qsort(items, count, item_bytes, compare);
+    }
     *ret_items = take_pointer(&items);
     *ret_count = count;
     return 0;
