@@ -17,7 +17,7 @@ enum { ANNOUNCE_DELAY_MS = 5 };
 static void command_end(struct command *command)
 {
     struct agent *agent = command->agent;
-    watch_close(&command->socket);
+    drain_connection(agent, &command->socket);
     watch_close(&command->input);
     for (int stream = 0; stream < 2; stream++) {
         drain_start(agent, &command->output[stream]);

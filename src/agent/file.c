@@ -130,5 +130,8 @@ void file_operation(struct job *job)
     const char *what = "";
     if (run(&job->request, job->fd, &what) < 0) {
         reply_error(job->fd, errno, what);
+        if (job->request.operation == AGENT_OP_FILE_WRITE) {
+            reply_await_close(job->fd);
+        }
     }
 }

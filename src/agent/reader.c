@@ -1,6 +1,7 @@
 /* Connections that read a session's output, each at its own pace, and may send it input. */
 #include "agent/session.h"
 
+#include "agent/drain.h"
 #include "agent/intake.h"
 #include "agent/pty.h"
 
@@ -38,7 +39,7 @@ static void reader_end(struct reader *reader)
 {
     struct session *session = reader->session;
     struct agent *agent = session->agent;
-    watch_close(&reader->socket);
+    drain_connection(agent, &reader->socket);
     backlog_clear(&reader->pending);
     *reader->slot = reader->next;
     if (reader->next) {

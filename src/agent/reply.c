@@ -1,9 +1,12 @@
 #include "agent/reply.h"
 
+#include "agent/machine.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 enum { MESSAGE_MAX_BYTES = 300 };
 
@@ -79,6 +82,21 @@ int reply_receive(int fd, void *bytes, size_t length)
         length -= (size_t)got;
     }
     return 0;
+}
+
+void reply_await_close(int fd)
+{
+    enum { DISCARD_BYTES = 4096, SILENCE_SECONDS_MAX = 30 };
+    char discarded[DISCARD_BYTES];
+    struct timeval silence = {.tv_sec = SILENCE_SECONDS_MAX};
+    ssize_t got = 1;
+    if (!machine_is_own() || shutdown(fd, SHUT_WR) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence)) < 0) {
+        return;
+    }
+    while (got > 0 || (got < 0 && errno == EINTR)) {
+        got = recv(fd, discarded, sizeof(discarded), 0);
+    }
 }
 
 bool reply_cancelled(int fd)

@@ -37,6 +37,9 @@ int reply_done(int fd);
 /* Receives exactly length bytes. 0, or -1 when the peer closed or failed. */
 int reply_receive(int fd, void *bytes, size_t length);
 
+/* After an ERROR while the peer still sends: see drain_connection. Blocks until it closes. */
+void reply_await_close(int fd);
+
 /* Has the peer closed its end, which cancels the operation? */
 bool reply_cancelled(int fd);
 

@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <net/route.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -161,9 +162,11 @@ static int listen_for_host(void)
 {
     struct sockaddr_in address = inet_address(GUEST_AGENT_ADDRESS);
     address.sin_port = htons(GUEST_AGENT_PORT);
+    int one = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        listen(fd, BACKLOG) < 0) {
+    /* what it accepts inherits the option */
+    if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
+        bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0) {
         guest_fail("cannot listen at %s", GUEST_AGENT_ADDRESS);
     }
     return fd;

@@ -241,9 +241,8 @@ class Guest:
 
     # --- the agent ---
 
-    def _connect(self, address, port, seconds, window=None):
-        """A connection from the namespace around the machine; a thread's namespace is its own. window: how many bytes
-        the kernel takes in ahead."""
+    def _connect(self, address, port, seconds):
+        """A connection from the namespace around the machine; a thread's namespace is its own."""
         result = []
 
         def run():
@@ -251,12 +250,7 @@ class Guest:
                 with open(f"/run/netns/{self.name}", "rb") as namespace:
                     if _libc.setns(namespace.fileno(), 0) < 0:
                         raise OSError(ctypes.get_errno(), "setns")
-                connection = socket.socket()
-                connection.settimeout(seconds)
-                if window:
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-                connection.connect((address, port))
-                result.append(connection)
+                result.append(socket.create_connection((address, port), seconds))
             except OSError as error:
                 result.append(error)
 
@@ -271,8 +265,8 @@ class Guest:
         """To a server in the guest."""
         return self._connect(NETWORK["GUEST_ADDRESS"], port, 30)
 
-    def call(self, operation, *fields, seconds=60, window=None):
-        connection = self._connect(NETWORK["GUEST_AGENT_ADDRESS"], _PORT, seconds, window)
+    def call(self, operation, *fields, seconds=60):
+        connection = self._connect(NETWORK["GUEST_AGENT_ADDRESS"], _PORT, seconds)
         connection.settimeout(seconds)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Call(connection, operation, *fields)
