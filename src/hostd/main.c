@@ -130,7 +130,7 @@ static int load_firewall(struct daemon *daemon, struct error *err)
 
 static int open_engines(struct daemon *daemon, struct error *err)
 {
-    static const struct engine_operations *const table[] = {&container_engine, NULL};
+    static const struct engine_operations *const table[] = {&container_engine, &vm_engine, NULL};
     daemon->context.settings = &daemon->settings;
     daemon->context.loop = &daemon->loop;
     daemon->context.instance = daemon->instance.number;

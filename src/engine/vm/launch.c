@@ -89,11 +89,6 @@ static int load(struct launch *launch, struct error *err)
                              : device_load(launch->qmp, launch->saved_device, err);
 }
 
-static bool boots(const struct launch *launch)
-{
-    return !launch->has_saved && launch->saved_device < 0;
-}
-
 static int ask_hello(int64_t timeout_ms, struct error *err)
 {
     int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
@@ -113,7 +108,7 @@ static int start_machine(struct launch *launch, struct error *err)
         return -1;
     }
     launch->qmp = qmp_open(launch->qmp_path, MONITOR_MAX_MS, err);
-    if (!launch->qmp || (!boots(launch) && load(launch, err) < 0)) {
+    if (!launch->qmp || (!launch->boots && load(launch, err) < 0)) {
         return -1;
     }
     FAULT_POINT("host.vm.launch.loaded");
@@ -155,12 +150,12 @@ static int await_claim(const struct launch *launch, struct launch_claim *ret_cla
 static int take_identity(struct launch *launch, struct launch_claim *claim, struct error *err)
 {
     int64_t deadline_ms =
-        clock_monotonic_ms() + (boots(launch) ? VM_START_MAX_MS : IDENTITY_MAX_MS);
-    if (!boots(launch) && machine_continue(launch->qmp, err) < 0) {
+        clock_monotonic_ms() + (launch->boots ? VM_START_MAX_MS : IDENTITY_MAX_MS);
+    if (!launch->boots && machine_continue(launch->qmp, err) < 0) {
         return -1;
     }
     claim->identity.machine = true;
-    claim->identity.restored = !boots(launch);
+    claim->identity.restored = !launch->boots;
     int fd = agent_link_open_machine(deadline_ms, err);
     return fd < 0 ? -1 : agent_link_identity(fd, &claim->identity, deadline_ms, err);
 }

@@ -52,11 +52,12 @@ struct launch {
     int monitor;  /* QMP's listening socket, for QEMU */
     int words;    /* the file of last words */
     int agent_tap, guest_tap;
-    int directory;    /* the machine's */
-    int memory;       /* memory.base */
-    int root;         /* the template's root disk */
-    int saved_device; /* the seed's devices, or -1 */
-    bool has_saved;   /* its directory has saved memory; with neither of these it boots */
+    int directory;                        /* the machine's */
+    int memory;                           /* memory.base */
+    int root;                             /* the template's root disk */
+    int saved_device;                     /* the seed's devices, or -1 */
+    bool has_saved;                       /* its directory has saved memory */
+    bool boots;                           /* there is neither of these */
     char not_resumed[ENGINE_REASON_SIZE]; /* why saved memory was given up, or "" */
     int console_end;                      /* the pipe's end for QEMU */
     struct vm_layers layers;

@@ -150,5 +150,6 @@ int launch_files(struct launch *launch, struct error *err)
         break;
     }
     FAULT_POINT("host.vm.launch.files");
+    launch->boots = launch->saved_device < 0 && !launch->has_saved;
     return result < 0 ? -1 : open_files(launch, err);
 }

@@ -39,6 +39,15 @@ static int attach(const char *from, const char *root, const char *to, struct err
                : mount_attach(mount_fd, target, err);
 }
 
+/* The directory that it lies in is root's only. */
+static int attach_guest(const struct launch *launch, const char *file, struct error *err)
+{
+    char from[VM_PATH_SIZE + 32], to[32];
+    snprintf(from, sizeof(from), "%s/.guest%s", launch->engine->images_path, file);
+    snprintf(to, sizeof(to), "/guest%s", file);
+    return attach(from, launch->engine->root_path, to, err);
+}
+
 static int enter_root(const struct launch *launch, struct error *err)
 {
     static const struct bind binds[] = {
@@ -61,12 +70,9 @@ static int enter_root(const struct launch *launch, struct error *err)
             return -1;
         }
     }
-    if (launch->saved_device < 0 && !launch->has_saved) {
-        char guest[VM_PATH_SIZE + 16];
-        snprintf(guest, sizeof(guest), "%s/.guest", launch->engine->images_path);
-        if (attach(guest, root, "/guest", err) < 0) {
-            return -1;
-        }
+    if (launch->boots &&
+        (attach_guest(launch, "/vmlinuz", err) < 0 || attach_guest(launch, "/initrd", err) < 0)) {
+        return -1;
     }
     return mount_pivot(root, err);
 }
@@ -148,9 +154,9 @@ static void __attribute__((noreturn)) run(struct launch *launch, int report)
     struct qemu_arguments arguments = {0};
     pid_t own = own_pid_on_host();
     process_reset_signals();
-    if (write(report, &own, sizeof(own)) != sizeof(own) || arrange(launch, &error) < 0 ||
-        open_layers(launch, &arguments, &error) < 0 || enter_root(launch, &error) < 0 ||
-        become_nobody(launch, &error) < 0) {
+    if (write(report, &own, sizeof(own)) != sizeof(own) ||
+        open_layers(launch, &arguments, &error) < 0 || arrange(launch, &error) < 0 ||
+        enter_root(launch, &error) < 0 || become_nobody(launch, &error) < 0) {
         dprintf(2, "%s\n", error.message);
         _exit(1);
     }

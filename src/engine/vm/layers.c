@@ -45,9 +45,10 @@ static bool is_digest(const char *text)
 static size_t parse_line(const char *line, struct vm_layer *layer)
 {
     int end = 0;
-    bool parsed =
-        sscanf(line, "%23[a-z0-9-] %64[-a-f0-9]%n", layer->name, layer->digest, &end) == 2;
-    return parsed && line[end] == '\n' && number_of(layer->name) >= 0 && is_digest(layer->digest)
+    if (sscanf(line, "%23[a-z0-9-]%*1[ ]%64[-a-f0-9]%n", layer->name, layer->digest, &end) != 2) {
+        return 0;
+    }
+    return line[end] == '\n' && number_of(layer->name) >= 0 && is_digest(layer->digest)
                ? (size_t)end + 1
                : 0;
 }

@@ -45,7 +45,8 @@ static int make_root(const struct engine *engine, struct error *err)
     static const char *const directories[] = {"usr",       "usr/bin",           "usr/lib",
                                               "usr/lib64", "usr/share",         "usr/share/qemu",
                                               "etc",       "usr/share/seabios", "guest"};
-    static const char *const files[] = {"usr/bin/qemu-system-x86_64", "etc/ld.so.cache"};
+    static const char *const files[] = {"usr/bin/qemu-system-x86_64", "etc/ld.so.cache",
+                                        "guest/vmlinuz", "guest/initrd"};
     char path[VM_PATH_SIZE + 64];
     if (make_directory(engine->root_path, 0755, err) < 0) {
         return -1;

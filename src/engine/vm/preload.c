@@ -1,5 +1,5 @@
 /*
- * Preloaded into QEMU, which is in a mount namespace without our files: answers its opening of two names with
+ * Preloaded into QEMU, which is in a mount namespace without our files: answers its opening of some names with
  * descriptors that it inherited. QEMU opens its memory for writing even when it maps it privately; with this it gets
  * a descriptor for reading, so that whoever takes QEMU over cannot write to memory that others start from.
  */
@@ -23,6 +23,9 @@ static int answer(const char *path, int flags, int mode)
     }
     if (strcmp(path, PRELOAD_KVM_PATH) == 0) {
         return fcntl(PRELOAD_KVM_FD, F_DUPFD_CLOEXEC, PRELOAD_DUPLICATES_FROM);
+    }
+    if (strcmp(path, PRELOAD_NULL_PATH) == 0) {
+        return fcntl(PRELOAD_NULL_FD, F_DUPFD_CLOEXEC, PRELOAD_DUPLICATES_FROM);
     }
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }

@@ -36,7 +36,6 @@ static void add(struct qemu_arguments *arguments, const char *format, ...)
 static void add_constants(struct qemu_arguments *arguments)
 {
     static const char *const constants[] = {
-        "qemu-system-x86_64",
         "-nodefaults",
         "-no-user-config",
         "-no-reboot",
@@ -136,14 +135,14 @@ static void add_monitor_and_console(const struct launch *launch, struct qemu_arg
     add(arguments, "chardev=q,mode=control");
     qemu_arguments_add_set(arguments, QEMU_CONSOLE_SET, launch->console_end);
     add(arguments, "-chardev");
-    add(arguments, "file,id=c,path=/dev/fdset/%d", QEMU_CONSOLE_SET);
+    add(arguments, "file,id=c,path=/dev/fdset/%d,append=on", QEMU_CONSOLE_SET);
     add(arguments, "-serial");
     add(arguments, "chardev:c");
 }
 
 static void add_start(const struct launch *launch, struct qemu_arguments *arguments)
 {
-    if (launch->saved_device >= 0 || launch->has_saved) {
+    if (!launch->boots) {
         add(arguments, "-S");
         add(arguments, "-incoming");
         add(arguments, "defer");
