@@ -19,7 +19,6 @@ RELAXED = {
     "ATOLL_RATE_LIMIT": "0",
     "ATOLL_SPARE_SLOTS": "4",
     "ATOLL_WARM_SANDBOXES": "0",
-    "ATOLL_WARM_SANDBOXES": "0",
     "ATOLL_DISK_RESERVE_MB": "64",
     "ATOLL_ENGINE": "container",
     "ATOLL_VM_ACCEL": "tcg",
