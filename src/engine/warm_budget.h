@@ -14,6 +14,7 @@ enum {
     WARM_AFTER_CREATE_MS = 20, /* a refill lets the request go ahead that took the last one … */
     WARM_WAIT_MAX_MS = 500,    /* … and those that follow, but no longer than this */
     WARM_RETRY_MS = 5000,      /* after a refill that failed */
+    WARM_LOST_MS = 500,        /* after one that was ready ended by itself */
     WARM_LOOK_MS =
         10 * 1000, /* between looks at what has changed unasked (templates, free memory) */
 };

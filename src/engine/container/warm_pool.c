@@ -117,10 +117,10 @@ void warm_expect_create(struct engine *engine, const struct pending_create *pend
 
 /* --- what to make and to end --- */
 
-static void note_problem(struct warm_pool *pool, const struct error *error)
+static void note_problem(struct warm_pool *pool, const struct error *error, int64_t wait_ms)
 {
     snprintf(pool->problem, sizeof(pool->problem), "%s", error->message);
-    pool->retry_ms = clock_monotonic_ms() + WARM_RETRY_MS;
+    pool->retry_ms = clock_monotonic_ms() + wait_ms;
 }
 
 void warm_count_refill(struct slot *slot)
@@ -134,7 +134,7 @@ void warm_count_failure(struct slot *slot)
 {
     log_warn("warm.failed", "slot=%d template=%s error=%s", slot->index,
              slot->pool->shape.template_image, slot->error.message);
-    note_problem(slot->pool, &slot->error);
+    note_problem(slot->pool, &slot->error, is_ready(slot) ? WARM_LOST_MS : WARM_RETRY_MS);
 }
 
 static int check_refill(struct engine *engine, const struct engine_shape *shape,
@@ -158,7 +158,7 @@ static void refill(struct engine *engine, struct warm_pool *pool)
     struct error error = {0};
     struct template_root root;
     if (check_refill(engine, &pool->shape, &root, &error) < 0) {
-        note_problem(pool, &error);
+        note_problem(pool, &error, WARM_RETRY_MS);
         return;
     }
     int index = pool_free_index(engine);
@@ -166,7 +166,7 @@ static void refill(struct engine *engine, struct warm_pool *pool)
         index < 0 ? NULL : slot_new(engine, index, pool->shape.network == ENGINE_NETWORK_EGRESS);
     if (!slot) {
         error_set(&error, ERR_CAPACITY, 0, "all %d sandbox slots are in use", SLOT_COUNT);
-        note_problem(pool, &error);
+        note_problem(pool, &error, WARM_RETRY_MS);
         return;
     }
     slot->pool = pool;
@@ -211,14 +211,21 @@ static void end_surplus(struct engine *engine)
     }
 }
 
-static bool any_wanted(const struct engine *engine)
+/* When the next refill may begin, or something may have changed; -1: nothing is wanted. */
+static int64_t next_look_ms(const struct engine *engine)
 {
+    int64_t now_ms = clock_monotonic_ms(), wait_ms = -1;
     for (size_t i = 0; i < WARM_POOLS_MAX; i++) {
-        if (engine->pools[i].wanted > 0) {
-            return true;
+        const struct warm_pool *pool = &engine->pools[i];
+        if (pool->wanted == 0) {
+            continue;
         }
+        bool missing = count(engine, pool).ready < pool->wanted;
+        int64_t due_ms = missing ? pool->retry_ms - now_ms : WARM_LOOK_MS;
+        due_ms = due_ms < 1 ? 1 : due_ms;
+        wait_ms = wait_ms < 0 || due_ms < wait_ms ? due_ms : wait_ms;
     }
-    return false;
+    return wait_ms;
 }
 
 void warm_update(struct engine *engine)
@@ -235,13 +242,15 @@ void warm_update(struct engine *engine)
         return;
     }
     end_surplus(engine);
-    struct warm_pool *pool = count(engine, NULL).preparing > 0 ? NULL : next_missing(engine);
+    bool preparing = count(engine, NULL).preparing > 0;
+    struct warm_pool *pool = preparing ? NULL : next_missing(engine);
     if (pool) {
         engine->warm_waits_since_ms = 0;
         refill(engine, pool);
     }
-    if (any_wanted(engine)) {
-        look_again_in(engine, pool && pool->problem[0] ? WARM_RETRY_MS : WARM_LOOK_MS);
+    wait_ms = preparing ? WARM_LOOK_MS : next_look_ms(engine);
+    if (wait_ms > 0) {
+        look_again_in(engine, wait_ms);
     }
 }
 
