@@ -1,6 +1,7 @@
 #include "api/prometheus.h"
 
 #include "api/engines.h"
+#include "api/snapshot_metrics.h"
 #include "api/warm_metrics.h"
 
 static int number(struct buffer *page, const char *type, const char *name, const char *help,
@@ -171,6 +172,7 @@ int prometheus_write(struct buffer *page, const struct prometheus_facts *facts)
     failed |= write_sandboxes(page, &facts->sandboxes);
     failed |= write_engines(page, &facts->sandboxes);
     failed |= engines_write_metrics(page, &facts->host);
+    failed |= snapshot_metrics_write(page, &facts->snapshots);
     failed |= warm_metrics_write(page, facts->warm_pools, facts->warm_pool_count);
     failed |= write_gateway(page, &facts->gateway);
     failed |= write_events(page, facts);

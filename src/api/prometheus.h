@@ -9,6 +9,7 @@
 #include "hostclient/hostclient.h"
 #include "http/http.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/snapshot.h"
 
 #include <stdint.h>
 
@@ -16,6 +17,7 @@
 struct prometheus_facts {
     struct http_counters http;
     struct sandbox_counts sandboxes;
+    struct snapshot_counts snapshots;
     struct gateway_counters gateway;
     struct events_counts events;
     struct webhooks_counts webhooks;

@@ -68,6 +68,7 @@ static void metrics_handle(struct request *request)
     /* Not api->server: the first request may come before that is set. */
     http_server_counters(request_server(request), &facts.http);
     sandboxes_counts(api->sandboxes, &facts.sandboxes);
+    snapshots_counts(api->sandboxes, &facts.snapshots, &ignored);
     gateway_counters(api->gateway, &facts.gateway);
     events_count(api->events, &facts.events);
     webhooks_count(api->webhooks, &facts.webhooks);

@@ -43,6 +43,18 @@ bool browsers_know(struct sandboxes *sandboxes, const char *sandbox_id)
     return browser != NULL;
 }
 
+int64_t browsers_count(struct sandboxes *sandboxes)
+{
+    struct browsers *browsers = &sandboxes->browsers;
+    int64_t count = 0;
+    pthread_mutex_lock(&browsers->mutex);
+    for (const struct browser *browser = browsers->first; browser; browser = browser->next) {
+        count += browser->state == BROWSER_READY;
+    }
+    pthread_mutex_unlock(&browsers->mutex);
+    return count;
+}
+
 void browser_remove(struct browsers *browsers, struct browser *browser)
 {
     struct browser **link = &browsers->first;

@@ -49,6 +49,9 @@ void browsers_close(struct sandboxes *sandboxes);
 /* Is that a hidden sandbox, which reconcile has to leave alone? */
 bool browsers_know(struct sandboxes *sandboxes, const char *sandbox_id);
 
+/* Those that run. */
+int64_t browsers_count(struct sandboxes *sandboxes);
+
 /* Ends those that nobody has used for a while. Timer thread. */
 void browsers_expire(struct sandboxes *sandboxes);
 

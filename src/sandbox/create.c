@@ -248,6 +248,7 @@ int sandbox_create(struct sandboxes *sandboxes, const struct principal *principa
         record_failure(sandboxes, sandbox, err);
     } else {
         atomic_fetch_add(&sandboxes->created_total, 1);
+        atomic_fetch_add(&sandboxes->snapshot_totals.forked, spec->origin != NULL);
         if (ret_json) {
             *ret_json = sandbox_object(sandboxes, &sandbox->record, sandbox);
         }

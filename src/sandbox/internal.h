@@ -84,6 +84,11 @@ struct starts {
     bool closing;
 };
 
+/* Since this process began; for snapshots_counts. */
+struct snapshot_totals {
+    atomic_int_fast64_t taken, failed, deleted, restored, restore_failed, forked, pauses, pause_us;
+};
+
 struct sandboxes {
     const struct settings *settings;
     struct store *store;
@@ -117,6 +122,7 @@ struct sandboxes {
 
     pthread_mutex_t holds_mutex;
     struct snapshot_hold *holds; /* under holds_mutex: snapshots that are in use */
+    struct snapshot_totals snapshot_totals;
     int64_t expiry_ms;           /* timer thread: when to look for expired snapshots again */
 
     pthread_mutex_t warm_mutex; /* one change of the warm pools at a time */

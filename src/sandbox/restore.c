@@ -140,6 +140,8 @@ int sandbox_restore(struct sandboxes *sandboxes, const struct principal *princip
     if (result == 0) {
         result =
             restore_held(sandboxes, principal, sandbox_id, &snapshot, files_only, ret_json, err);
+        struct snapshot_totals *totals = &sandboxes->snapshot_totals;
+        atomic_fetch_add(result == 0 ? &totals->restored : &totals->restore_failed, 1);
         store_snapshot_clear(&snapshot);
     }
     hold_end(sandboxes, &hold);

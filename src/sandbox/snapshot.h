@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "sandbox/sandbox.h"
 #include "store/principal.h"
+#include "store/store_snapshot_stats.h"
 #include "store/store_snapshots.h"
 
 #include <jansson.h>
@@ -62,6 +63,18 @@ int snapshot_delete(struct sandboxes *sandboxes, const struct principal *princip
 
 /* Who holds it just now: an array of {type, id, label}; new reference. */
 json_t *snapshot_dependents(struct sandboxes *sandboxes, const char *id);
+
+/* For /metrics: what there is, and what was done since this process began. */
+struct snapshot_counts {
+    struct store_snapshot_stats stored;
+    int64_t taken_total, failed_total, deleted_total, restored_total, restore_failed_total,
+        forked_total;
+    int64_t pauses_total, pause_us_total; /* of running sandboxes, for snapshots and forks */
+    int64_t views;                        /* hidden sandboxes that show files */
+};
+
+int snapshots_counts(struct sandboxes *sandboxes, struct snapshot_counts *ret_counts,
+                     struct error *err);
 
 /* Puts the files of one of its own snapshots in the place of the sandbox's: its processes are ended, and those that
  * the snapshot has go on, or with files_only, or when it has none, new ones are started, under the same id. ERR_NOT_RESTORABLE says why a snapshot cannot be used; the

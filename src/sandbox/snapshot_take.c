@@ -58,6 +58,10 @@ int snapshot_take_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
         *err = ending;
         return -1;
     }
+    if (result == 0 && ret_taken->pause_us > 0) {
+        atomic_fetch_add(&sandboxes->snapshot_totals.pauses, 1);
+        atomic_fetch_add(&sandboxes->snapshot_totals.pause_us, ret_taken->pause_us);
+    }
     if (result < 0 && err->code == ERR_NOT_FOUND) {
         err->code = ERR_NOT_RUNNING; /* it ended meanwhile: the sandbox itself is there */
     }

@@ -76,9 +76,11 @@ static int create_busy(struct sandboxes *sandboxes, struct sandbox *sandbox,
     }
     if (snapshot_take_busy(sandboxes, sandbox, snapshot->id, &taken, err) < 0 ||
         finish(sandboxes, snapshot, &taken, err) < 0) {
+        atomic_fetch_add(&sandboxes->snapshot_totals.failed, 1);
         give_up(sandboxes, snapshot);
         return -1;
     }
+    atomic_fetch_add(&sandboxes->snapshot_totals.taken, 1);
     FAULT_POINT("daemon.snapshot.committed");
     return 0;
 }
@@ -182,6 +184,7 @@ int snapshot_remove_held(struct sandboxes *sandboxes, const struct store_snapsho
     if (result < 0) {
         return -1;
     }
+    atomic_fetch_add(&sandboxes->snapshot_totals.deleted, 1);
     events_notify(sandboxes->events);
     browsers_drop(sandboxes, snapshot->id);
     FAULT_POINT("daemon.snapshot.deleted");
@@ -230,4 +233,22 @@ int snapshot_delete(struct sandboxes *sandboxes, const struct principal *princip
         hold_end(sandboxes, &hold);
     }
     return result;
+}
+
+int snapshots_counts(struct sandboxes *sandboxes, struct snapshot_counts *ret_counts,
+                     struct error *err)
+{
+    const struct snapshot_totals *totals = &sandboxes->snapshot_totals;
+    *ret_counts = (struct snapshot_counts){
+        .taken_total = totals->taken,
+        .failed_total = totals->failed,
+        .deleted_total = totals->deleted,
+        .restored_total = totals->restored,
+        .restore_failed_total = totals->restore_failed,
+        .forked_total = totals->forked,
+        .pauses_total = totals->pauses,
+        .pause_us_total = totals->pause_us,
+        .views = browsers_count(sandboxes),
+    };
+    return store_snapshot_stats(sandboxes->store, &ret_counts->stored, err);
 }
