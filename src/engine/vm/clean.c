@@ -62,13 +62,27 @@ static void give_back(struct machine *machine)
     vm_check_closed(engine);
 }
 
+/* The id is free from here on; the slot is when the kernel is done with it. */
+static void release(struct machine *machine)
+{
+    machine->released = true;
+    remove_files(machine);
+    FAULT_POINT("host.vm.destroy.removed");
+    machine->plan.id[0] = '\0';
+    answer(machine);
+}
+
 static void poll_clean(void *owner)
 {
     struct machine *machine = owner;
     struct engine *engine = machine->engine;
     bool cgroups_gone = cgroup_remove(&engine->cgroups, machine->cgroup) == 0;
-    if (!cgroups_gone) {
+    if (!cgroups_gone) { /* QEMU outlives its supervisor for a moment */
         cgroup_kill(&engine->cgroups, machine->cgroup);
+    }
+    if (!machine->released &&
+        (cgroups_gone || !cgroup_is_populated(&engine->cgroups, machine->cgroup))) {
+        release(machine);
     }
     if (cgroups_gone && interface_gone(machine)) {
         give_back(machine);
@@ -87,11 +101,6 @@ static void poll_clean(void *owner)
 void machine_clean(struct machine *machine)
 {
     assert(machine->state == MACHINE_ENDING);
-    remove_files(machine);
-    FAULT_POINT("host.vm.destroy.removed");
-    /* The id is free from here on; the slot is when the kernel is done with it. */
-    machine->plan.id[0] = '\0';
-    answer(machine);
     machine->since_ms = clock_monotonic_ms();
     machine->timer.on_due = poll_clean;
     poll_clean(machine);

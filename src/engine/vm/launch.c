@@ -29,7 +29,7 @@ static void report(const struct launch *launch, enum launch_message_kind kind,
                    const struct error *error)
 {
     struct launch_message message = {
-        .kind = kind, .qemu_pid = launch->qemu_pid, .resumed = launch->has_saved};
+        .kind = kind, .qemu_pid = launch->child, .resumed = launch->has_saved};
     memcpy(message.not_resumed, launch->not_resumed, sizeof(message.not_resumed));
     if (error) {
         message.error = *error;
@@ -85,7 +85,7 @@ static int open_sockets(struct launch *launch, struct error *err)
 /* Its memory and devices as they were saved; it stands still. */
 static int load(struct launch *launch, struct error *err)
 {
-    return launch->has_saved ? saved_restore(launch->directory, launch->qmp, launch->qemu_pid, err)
+    return launch->has_saved ? saved_restore(launch->directory, launch->qmp, launch->child, err)
                              : device_load(launch->qmp, launch->saved_device, err);
 }
 

@@ -62,9 +62,8 @@ struct launch {
     int console_end;                      /* the pipe's end for QEMU */
     struct vm_layers layers;
     struct console console;
-    pid_t child;    /* QEMU, in the launcher's pid namespace */
-    int child_fd;   /* its pidfd */
-    pid_t qemu_pid; /* QEMU, on the host */
+    pid_t child;  /* QEMU */
+    int child_fd; /* its pidfd */
     char qmp_path[ENGINE_SOCKET_PATH_SIZE];
     struct qmp *qmp;
 };

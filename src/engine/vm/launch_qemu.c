@@ -140,22 +140,14 @@ static int arrange(struct launch *launch, struct error *err)
     return 0;
 }
 
-static pid_t own_pid_on_host(void)
-{
-    char text[16] = "";
-    return readlink("/proc/self", text, sizeof(text) - 1) > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
-}
-
 /* Everything that was open and is not QEMU's closes with the exec, since it is so marked. */
-static void __attribute__((noreturn)) run(struct launch *launch, int report)
+static void __attribute__((noreturn)) run(struct launch *launch)
 {
     static const char *const environment[] = {"LD_PRELOAD=/preload.so", "LC_ALL=C", "HOME=/", NULL};
     struct error error = {0};
     struct qemu_arguments arguments = {0};
-    pid_t own = own_pid_on_host();
     process_reset_signals();
-    if (write(report, &own, sizeof(own)) != sizeof(own) ||
-        open_layers(launch, &arguments, &error) < 0 || arrange(launch, &error) < 0 ||
+    if (open_layers(launch, &arguments, &error) < 0 || arrange(launch, &error) < 0 ||
         enter_root(launch, &error) < 0 || become_nobody(launch, &error) < 0) {
         dprintf(2, "%s\n", error.message);
         _exit(1);
@@ -181,22 +173,19 @@ static int make_console(struct launch *launch, struct error *err)
 
 int launch_qemu(struct launch *launch, struct error *err)
 {
-    int report[2];
-    if (make_console(launch, err) < 0 || pipe2(report, O_CLOEXEC) < 0) {
-        return error_set(err, ERR_ENGINE, errno, "make a pipe");
+    if (make_console(launch, err) < 0) {
+        return -1;
     }
-    launch->child = fork();
+    /* Nothing but itself is in its process namespace. */
+    launch->child = process_fork_first();
     if (launch->child == 0) {
-        run(launch, report[1]);
+        run(launch);
     }
-    close_fd(report[1]);
-    launch->console_end = close_fd(launch->console_end);
-    auto_close int from = report[0];
     launch->child_fd = launch->child > 0 ? pidfd_open(launch->child, 0) : -1;
-    if (launch->child_fd < 0 ||
-        read(from, &launch->qemu_pid, sizeof(launch->qemu_pid)) != sizeof(launch->qemu_pid)) {
+    if (launch->child_fd < 0) {
         return error_set(err, ERR_ENGINE, errno, "start QEMU");
     }
+    launch->console_end = close_fd(launch->console_end);
     launch->monitor = close_fd(launch->monitor);
     launch->agent_tap = close_fd(launch->agent_tap);
     launch->guest_tap = close_fd(launch->guest_tap);

@@ -334,14 +334,14 @@ int machine_launch(struct machine *machine, struct error *err)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         return error_set(err, ERR_INTERNAL, errno, "make a socket pair");
     }
-    pid_t pid = process_fork_first();
+    pid_t pid = process_fork_helper();
     if (pid == 0) {
         launch_run(machine->engine, machine, pair[1]);
     }
     close_fd(pair[1]);
     if (pid < 0 ||
         event_source_add(loop, &machine->socket, pair[0], EPOLLIN, on_socket, machine) < 0) {
-        error_set(err, ERR_HOST_UNSUPPORTED, errno, "make a process id namespace");
+        error_set(err, ERR_INTERNAL, errno, "start a machine's launcher");
         close_fd(pair[0]); /* which ends the process, if there is one */
         return -1;
     }
