@@ -74,6 +74,7 @@ int command_stop(const struct command *command, const struct arguments *argument
 int command_extend(const struct command *command, const struct arguments *arguments);
 int command_remove(const struct command *command, const struct arguments *arguments);
 int command_engines(const struct command *command, const struct arguments *arguments);
+int command_template(const struct command *command, const struct arguments *arguments);
 int command_templates(const struct command *command, const struct arguments *arguments);
 int command_key(const struct command *command, const struct arguments *arguments);
 int command_health(const struct command *command, const struct arguments *arguments);

@@ -18,17 +18,23 @@ static int add_number(const struct command *command, const struct arguments *arg
     return EXIT_OK;
 }
 
-int create_options_add(const struct command *command, const struct arguments *arguments,
-                       json_t *body)
+int create_shape_add(const struct command *command, const struct arguments *arguments,
+                     json_t *body)
 {
-    add_text(arguments, "name", body, "name");
-    add_text(arguments, "template", body, "template_id");
     add_text(arguments, "engine", body, "engine");
     add_text(arguments, "size", body, "size");
     add_text(arguments, "network", body, "network");
     int code = add_number(command, arguments, "cpu", body, "cpu_count");
     code = code ? code : add_number(command, arguments, "memory", body, "memory_mb");
-    code = code ? code : add_number(command, arguments, "disk", body, "disk_mb");
+    return code ? code : add_number(command, arguments, "disk", body, "disk_mb");
+}
+
+int create_options_add(const struct command *command, const struct arguments *arguments,
+                       json_t *body)
+{
+    add_text(arguments, "name", body, "name");
+    add_text(arguments, "template", body, "template_id");
+    int code = create_shape_add(command, arguments, body);
     return code ? code : add_pairs(command, arguments, "env", body, "env");
 }
 

@@ -269,3 +269,20 @@ def test_memory_that_is_set_aside_is_a_limit(fresh_instance):
     assert "warm_memory_mb" in pool["problem"]
     with instance.client().create() as sandbox:
         assert sandbox.object["boot_path"] == "warm"
+
+
+def test_the_command_line_shows_and_sets_pools(operator, warm_instance):
+    environment = {"PATH": os.environ["PATH"], "ATOLL_URL": warm_instance.url, "ATOLL_API_KEY": operator.client.key}
+
+    def atoll(*words):
+        command = [str(warm_instance.programs / "atoll"), "template", "warm-pool", "miosa-sandbox", *words]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+
+    done = atoll("--target", "1", "--memory", "256", "--disk", "1024", "--network", "none")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert ["container", "1 cpu, 256 MiB", "none", "1"] in [row[:4] for row in rows]
+    assert atoll("--target", "0", "--memory", "256", "--disk", "1024", "--network", "none").returncode == 0
+    assert "256 MiB" not in atoll().stdout
+    refused = atoll("--target", "many")
+    assert refused.returncode == 2 and "--target" in refused.stderr
