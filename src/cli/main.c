@@ -225,16 +225,25 @@ const struct command command_table[] = {
     {"extend", "SANDBOX [TIME]", "start its timeout anew, optionally with another length",
      "TIME is 90, 90s, 15m, 2h or 1d.\n\nExample:\n  atoll extend web 2h\n", NULL, 1, 2, 0,
      OPERAND_SANDBOX, NULL, command_extend},
-    {"snapshot", "create SANDBOX | ls [SANDBOX] | rm ID... | restore SANDBOX ID",
+    {"snapshot",
+     "create SANDBOX | ls [SANDBOX] | rm ID... | restore SANDBOX ID | tree ID [PATH] | "
+     "get ID PATH [FILE] | name NAME ID|SANDBOX | names | unname NAME...",
      "save the files of sandboxes, and go back to them",
      "create prints the snapshot's id; the sandbox runs on. restore ends the sandbox's processes "
      "and\n"
      "starts it on the files of then. A snapshot stays when its sandbox is removed.\n"
+     "tree and get look into one: get prints a file, or a folder as a .tar. name keeps a snapshot "
+     "(or one\n"
+     "taken now of a sandbox) from being deleted, under a name that can be used for its id; unname "
+     "says what\n"
+     "became of it: released, deleted or kept.\n"
      "\nExamples:\n"
      "  id=$(atoll snapshot create web --comment 'before the upgrade')\n"
      "  atoll snapshot restore web $id\n"
-     "  atoll create --snapshot $id\n",
-     snapshot_options, 1, -1, 0, OPERAND_WORD, "create ls rm restore", command_snapshot},
+     "  atoll create --snapshot $id\n"
+     "  atoll snapshot get $id /workspace/app app.tar\n"
+     "  atoll snapshot name base $id && atoll create --snapshot base\n",
+     snapshot_options, 1, -1, 0, OPERAND_WORD, "create ls rm restore tree get name names unname", command_snapshot},
     {"fork", "SANDBOX", "make another sandbox with the same files and print its id",
      "The sandbox runs on. The new one has an id, a name and URLs of its own.\n"
      "\nExamples:\n"

@@ -2,6 +2,7 @@
 #include "cli/snapshot.h"
 
 #include "cli/publish.h"
+#include "cli/snapshot_files.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,8 +52,10 @@ static int print_list(const struct arguments *arguments, json_t *reply)
 }
 
 /* Of one sandbox, or all. */
-static int list(const struct arguments *arguments, struct client *client)
+static int list(const struct command *command, const struct arguments *arguments,
+                struct client *client)
 {
+    (void)command;
     auto_json json_t *reply = NULL;
     struct error err = {0};
     int failed = arguments->operand_count > 1
@@ -91,30 +94,46 @@ static int restore(const struct command *command, const struct arguments *argume
                                   body, "state");
 }
 
+static const struct verb {
+    const char *name;
+    int operands_min, operands_max; /* the verb included; -1: any number */
+    int (*run)(const struct command *command, const struct arguments *arguments,
+               struct client *client);
+} verbs[] = {
+    {"create", 2, 2, create},           {"ls", 1, 2, list},
+    {"rm", 2, -1, remove_each},         {"restore", 3, 3, restore},
+    {"tree", 2, 3, snapshot_tree},      {"get", 3, 4, snapshot_get},
+    {"name", 3, 3, snapshot_name},      {"names", 1, 1, snapshot_names},
+    {"unname", 2, -1, snapshot_unname},
+};
+
+/* NULL: there is no such verb, or not with so many operands. */
+static const struct verb *find_verb(const struct arguments *arguments)
+{
+    int count = arguments->operand_count;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        const struct verb *verb = &verbs[i];
+        if (strcmp(verb->name, arguments->operands[0]) == 0) {
+            bool fits = count >= verb->operands_min &&
+                        (verb->operands_max < 0 || count <= verb->operands_max);
+            return fits ? verb : NULL;
+        }
+    }
+    return NULL;
+}
+
 int command_snapshot(const struct command *command, const struct arguments *arguments)
 {
-    const char *verb = arguments->operands[0];
-    int count = arguments->operand_count;
-    auto_client struct client client = {0};
-    struct error err = {0};
-    bool known =
-        (strcmp(verb, "create") == 0 && count == 2) || (strcmp(verb, "ls") == 0 && count <= 2) ||
-        (strcmp(verb, "rm") == 0 && count > 1) || (strcmp(verb, "restore") == 0 && count == 3);
-    if (!known) {
+    const struct verb *verb = find_verb(arguments);
+    if (!verb) {
         return usage_error(command, "expected: %s", command->operands);
     }
+    auto_client struct client client = {0};
+    struct error err = {0};
     if (client_open(&client, &err)) {
         return report_error(&err, arguments_has(arguments, "json"));
     }
-    switch (verb[0]) {
-    case 'c':
-        return create(command, arguments, &client);
-    case 'l':
-        return list(arguments, &client);
-    default:
-        return strcmp(verb, "rm") == 0 ? remove_each(command, arguments, &client)
-                                       : restore(command, arguments, &client);
-    }
+    return verb->run(command, arguments, &client);
 }
 
 int command_fork(const struct command *command, const struct arguments *arguments)

@@ -1,6 +1,7 @@
 """Taking and using snapshots."""
 
 from harness.client import Sandbox
+from harness.wait import wait_until
 
 
 def take(sandbox, **options):
@@ -23,6 +24,21 @@ def restore(sandbox, snapshot):
 def fork(sandbox, **fields):
     client = sandbox.client
     return Sandbox(client, client.ok(client.post(f"{sandbox.path}/fork", fields)))
+
+
+def look(client, snapshot, kind, path):
+    """The reply to a look at a snapshot's files, once they are there; snapshot: its id or name."""
+    reply = None
+
+    def answers():
+        nonlocal reply
+        reply = client.get(f"/snapshots/{snapshot}/{kind}", params={"path": path})
+        if reply.status_code == 202:
+            assert reply.json()["status"] == "warming" and reply.json()["retry_after_ms"] > 0
+        return reply.status_code != 202
+
+    wait_until(answers, 60, "the snapshot's files")
+    return reply
 
 
 def event_types(sandbox):

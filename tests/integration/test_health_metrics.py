@@ -2,7 +2,10 @@
 
 import re
 
+import pytest
+
 from harness.expect import checked
+from harness.snapshots import create_from, look, restore, take
 from harness.wait import wait_until
 
 
@@ -45,6 +48,30 @@ def test_metrics_are_prometheus_text_and_count(client):
     assert all(name.startswith(("atoll_", "process_")) for name in grown)
     assert any("request" in name for name in grown)
     assert any("created" in name for name in grown)
+
+
+def test_snapshots_are_counted(client, sandbox):
+    before = samples(client)
+    taken = take(sandbox)
+    checked(client.post("/named-snapshots", {"name": "counted", "snapshot_id": taken["id"]}), 201)
+    look(client, taken["id"], "tree", "/")
+    restore(sandbox, taken)
+    create_from(client, taken).destroy()
+    during = samples(client)
+    grown = lambda name: during[name] - before[name]
+    for name in (
+        'atoll_snapshots{status="ready"}', "atoll_snapshots_taken_total", "atoll_named_snapshots", "atoll_snapshot_views",
+        "atoll_snapshot_restores_total", "atoll_snapshot_forks_total", "atoll_snapshot_pause_seconds_count",
+    ):
+        assert grown(name) == 1, name
+    assert grown("atoll_snapshot_bytes") == taken["size_bytes"]
+    assert grown("atoll_snapshot_pause_seconds_sum") == pytest.approx(taken["source_pause_us"] / 1e6, abs=2e-6)
+    assert client.post(f"{sandbox.path}/restore/snp_00000000000000000000000000").status_code == 404
+    checked(client.delete("/named-snapshots/counted"))
+    checked(client.delete(f"/snapshots/{taken['id']}"))
+    after = samples(client)
+    assert after["atoll_snapshots_deleted_total"] == before["atoll_snapshots_deleted_total"] + 1
+    assert after["atoll_snapshot_views"] == before["atoll_snapshot_views"]
 
 
 def test_metrics_name_no_tenant_and_no_sandbox(client, sandbox):

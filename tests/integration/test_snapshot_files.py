@@ -8,7 +8,7 @@ import pytest
 
 from harness import host
 from harness.expect import checked
-from harness.snapshots import event_types, restore, take
+from harness.snapshots import event_types, look, restore, take
 from harness.wait import wait_until
 
 PREPARE = (
@@ -17,21 +17,6 @@ PREPARE = (
     " && echo x > deep/äöü && mkfifo pipe && mkdir empty && name=$(printf 'n%.0s' $(seq 90))"
     " && mkdir -p deep/$name/$name && echo far > deep/$name/$name/$name && ln -s /proc /workspace/proc && sync"
 )
-
-
-def look(client, snapshot, kind, path):
-    """The reply, once the files are there."""
-    reply = None
-
-    def answers():
-        nonlocal reply
-        reply = client.get(f"/snapshots/{snapshot}/{kind}", params={"path": path})
-        if reply.status_code == 202:
-            assert reply.json()["status"] == "warming" and reply.json()["retry_after_ms"] > 0
-        return reply.status_code != 202
-
-    wait_until(answers, 60, "the snapshot's files")
-    return reply
 
 
 def tree(client, snapshot, path):
