@@ -1,6 +1,7 @@
 """The atoll program: snapshots and forks."""
 
 import json
+import tarfile
 
 import pytest
 
@@ -54,3 +55,40 @@ def test_fork_and_create_from_a_snapshot(atoll, client, make_sandbox):
 @pytest.mark.parametrize("words", [["snapshot"], ["snapshot", "create"], ["snapshot", "restore", "x"], ["snapshot", "eat", "x"], ["fork"]])
 def test_wrong_usage(atoll, words):
     assert atoll(*words).returncode == EXIT_USAGE
+
+
+def test_looking_into_a_snapshot(atoll, make_sandbox, tmp_path):
+    sandbox = make_sandbox(name="cli-look")
+    sandbox.output("mkdir /workspace/app && echo -n then > /workspace/app/a && chmod 600 /workspace/app/a")
+    taken = succeed(atoll("snapshot", "create", "cli-look")).strip()
+    sandbox.output("rm -r /workspace/app")
+    assert rows(succeed(atoll("snapshot", "tree", taken, "/workspace/app"))) == [["0600", "file", "4", "/workspace/app/a"]]
+    listed = json.loads(succeed(atoll("snapshot", "tree", taken, "--json")))
+    assert listed["path"] == "/" and {"name", "type"} <= set(listed["entries"][0])
+    assert succeed(atoll("snapshot", "get", taken, "/workspace/app/a")) == "then"
+    archive = tmp_path / "app.tar"
+    assert succeed(atoll("snapshot", "get", taken, "app", str(archive))) == ""
+    with tarfile.open(archive) as read:
+        assert read.getnames() == ["app", "app/a"]
+    assert atoll("snapshot", "get", taken, "app", str(archive)).returncode == EXIT_API_ERROR, "it is there already"
+    missing = tmp_path / "missing"
+    assert atoll("snapshot", "get", taken, "/none", str(missing)).returncode == EXIT_NOT_FOUND
+    assert not missing.exists()
+
+
+def test_naming(atoll, client, make_sandbox):
+    sandbox = make_sandbox(name="cli-name")
+    sandbox.write("/workspace/a", "then")
+    taken = succeed(atoll("snapshot", "create", "cli-name")).strip()
+    assert succeed(atoll("snapshot", "name", "cli-base", taken)).strip() == taken
+    own = succeed(atoll("snapshot", "name", "cli-own", "cli-name")).strip()
+    named = {row[0]: row[1:3] for row in rows(succeed(atoll("snapshot", "names")))}
+    assert named["cli-base"] == [taken, sandbox.id] and named["cli-own"] == [own, sandbox.id]
+    assert json.loads(succeed(atoll("snapshot", "names", "--json")))["allowance"]["used"] >= 2
+    made = succeed(atoll("create", "--snapshot", "cli-base")).strip()
+    assert succeed(atoll("exec", made, "cat", "/workspace/a")) == "then"
+    client.delete(f"/sandboxes/{made}")
+    assert atoll("snapshot", "rm", taken).returncode == EXIT_API_ERROR
+    assert succeed(atoll("snapshot", "unname", "cli-base", "CLI-OWN")) == "released\ndeleted\n"
+    assert atoll("snapshot", "unname", "cli-base").returncode == EXIT_NOT_FOUND
+    succeed(atoll("snapshot", "rm", taken))
