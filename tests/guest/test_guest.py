@@ -10,15 +10,37 @@ from harness.guest import Guest
 from harness.wait import wait_until
 
 
+DRAW = (
+    "head -c 16 /dev/urandom | od -An -tx8; cat /proc/sys/kernel/random/uuid; "
+    "python3 -c 'import random, uuid; print(random.random(), uuid.uuid4())'; cat /etc/machine-id"
+)
+
+
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     return tmp_path_factory.mktemp("guest")
 
 
 @pytest.fixture(scope="module")
-def booted(directory):
-    with Guest(directory) as guest:
-        yield guest.ready()
+def saved(directory):
+    """A state with a process that counts, and a command whose connection is lost with it."""
+    with Guest(directory) as source:
+        source.ready()
+        source.ask("SESSION_START", ("SESSION_ID", "counter"), ("SESSION_KIND", 1), ("ARGUMENT", "bash"),
+                   ("ARGUMENT", "-c"), ("ARGUMENT", "while :; do echo x >> /run/count; sleep 0.2; done"),
+                   ("COMMAND", "count"), ("TIMEOUT_MS", 600_000))
+        source.output("printf '%032x\\n' 7 > /etc/machine-id; " + DRAW)
+        with source.start("sleep", "1000") as command:
+            assert command.next()[0] == "STARTED"
+            source.save()
+        yield source
+
+
+@pytest.fixture(scope="module")
+def booted(directory, saved):
+    with Guest(directory, source=saved) as guest:
+        guest.identify()
+        yield guest
 
 
 def test_a_booted_guest_is_a_sandbox(booted):
@@ -84,10 +106,10 @@ def test_identity_is_checked_before_it_is_taken(booted):
             assert call.final()[:2][0] == "ERROR"
 
 
-def test_what_the_api_wrote_survives_the_end_of_qemu(directory):
+def test_what_the_api_wrote_survives_the_end_of_qemu(directory, saved):
     """Nothing is lost by a kill -9 that the agent has said is written."""
-    with Guest(directory) as first:
-        first.ready()
+    with Guest(directory, source=saved) as first:
+        first.identify()
         first.write("/workspace/deep/er/file", b"kept" * 10000)
         first.write("/workspace/renamed", b"1")
         first.ask("FILE_RENAME", ("PATH", "/workspace/renamed"), ("TARGET", "/workspace/name"))
@@ -111,27 +133,6 @@ def test_a_probe_needs_no_devices(directory):
     with Guest(directory, arguments=guests.BOOT["GUEST_PROBE_ARGUMENT"], bare=True) as guest:
         assert guest.ended() == 0
         assert guests.BOOT["GUEST_PROBE_WORD"] in guest.console()
-
-
-DRAW = (
-    "head -c 16 /dev/urandom | od -An -tx8; cat /proc/sys/kernel/random/uuid; "
-    "python3 -c 'import random, uuid; print(random.random(), uuid.uuid4())'; cat /etc/machine-id"
-)
-
-
-@pytest.fixture(scope="module")
-def saved(directory):
-    """A state with a process that counts and a command whose daemon is gone when the state is used."""
-    with Guest(directory) as source:
-        source.ready()
-        source.ask("SESSION_START", ("SESSION_ID", "counter"), ("SESSION_KIND", 1), ("ARGUMENT", "bash"),
-                   ("ARGUMENT", "-c"), ("ARGUMENT", "while :; do echo x >> /run/count; sleep 0.2; done"),
-                   ("COMMAND", "count"), ("TIMEOUT_MS", 600_000))
-        source.output("printf '%032x\\n' 7 > /etc/machine-id; " + DRAW)
-        with source.start("sleep", "1000") as command:
-            assert command.next()[0] == "STARTED"
-            source.save()
-        yield source
 
 
 def test_copies_of_one_state_part_ways(directory, saved):

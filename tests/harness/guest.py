@@ -147,11 +147,7 @@ class Guest:
     def __enter__(self):
         try:
             self._make_network()
-            if self.source:
-                for name in ("disk", "memory"):
-                    shutil.copy(self.source.directory / name, self.directory / name)
-            else:
-                self._make_disks()
+            self._make_files()
             self.process = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
             self._connect_monitor()
         except BaseException:
@@ -184,23 +180,26 @@ class Guest:
             ):
                 subprocess.run(["ip", "-n", self.name, *command.split()], check=True)
 
-    def _make_disks(self):
-        for name, size in (("disk", self.disk_mb), ("memory", self.memory_mb)):
-            with open(self.directory / name, "wb") as file:
-                file.truncate(size << 20)
+    def _make_files(self):
+        disk = self.directory / "disk"
+        if self.source:  # its memory is mapped copy-on-write
+            subprocess.run(["cp", "--sparse=always", self.source.directory / "disk", disk], check=True)
+            return
+        with open(self.directory / "memory", "wb") as file:
+            file.truncate(self.memory_mb << 20)
         if self.disk:
-            shutil.move(self.disk, self.directory / "disk")
+            shutil.move(self.disk, disk)
         else:
-            subprocess.run(["mkfs.ext4", "-q", "-F", self.directory / "disk"], check=True, capture_output=True)
+            subprocess.run(["mkfs.ext4", "-q", disk, f"{self.disk_mb}M"], check=True, capture_output=True)
 
     def _command(self):
         guest = paths.IMAGES / ".guest"
-        share = "off" if self.source else "on"
+        memory, share = (self.source.directory, "off") if self.source else (self.directory, "on")
         command = [
             "ip", "netns", "exec", self.name, "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-accel", "tcg",
             "-M", "pc,memory-backend=m,suppress-vmdesc=on", "-m", str(self.memory_mb), "-display", "none", "-no-reboot",
             "-action", "panic=exit-failure", "-device", "pvpanic", "-global", "migration.send-configuration=off",
-            "-object", f"memory-backend-file,id=m,size={self.memory_mb}M,mem-path={self.directory}/memory,share={share}",
+            "-object", f"memory-backend-file,id=m,size={self.memory_mb}M,mem-path={memory}/memory,share={share}",
             "-kernel", guest / "vmlinuz", "-initrd", guest / "initrd",
             "-append", f"{_kernel_arguments()} {self.arguments}",
             "-serial", f"file:{self.directory}/console", "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off",
