@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "engine/vm/job.h"
+#include "linux/network.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,13 +14,40 @@
 #include <unistd.h>
 
 /* What the kernel does after the last process (cgroup, network) it does soon, unasked. */
-enum { POLL_MIN_MS = 1, POLL_MAX_MS = 100, LATE_MS = 30 * 1000 };
+enum { POLL_MIN_MS = 1, POLL_MAX_MS = 100, DELETE_MS = 2000, LATE_MS = 30 * 1000 };
 
 static bool interface_gone(const struct machine *machine)
 {
     char path[64];
     snprintf(path, sizeof(path), "/sys/class/net/%s", machine->interface);
     return access(path, F_OK) < 0;
+}
+
+static int delete_interface(struct vm_job *job, struct error *err)
+{
+    auto_netlink struct mnl_socket *connection = netlink_open(err);
+    return connection ? netlink_delete(connection, job->path, err) : -1;
+}
+
+static void deleted(struct vm_job *job, const struct error *error)
+{
+    if (error) {
+        log_warn("machine.interface", "name=%s error=%s", job->path, error->message);
+    }
+}
+
+/* An open socket, of whoever has it, keeps the namespace, which has the other end. */
+static void start_delete(struct machine *machine)
+{
+    struct error error;
+    struct vm_job *job = vm_job_new(machine->engine, NULL, &error);
+    machine->deleting = true;
+    if (job) {
+        snprintf(job->path, sizeof(job->path), "%s", machine->interface);
+        job->run = delete_interface;
+        job->done = deleted;
+        vm_job_start(job);
+    }
 }
 
 static void remove_files(struct machine *machine)
@@ -89,6 +118,9 @@ static void poll_clean(void *owner)
         return;
     }
     int64_t age_ms = clock_monotonic_ms() - machine->since_ms;
+    if (cgroups_gone && age_ms > DELETE_MS && !machine->deleting) {
+        start_delete(machine);
+    }
     if (age_ms > LATE_MS) {
         log_warn("machine.late", "slot=%d cgroups=%d", machine->slot, !cgroups_gone);
         machine->since_ms = clock_monotonic_ms();

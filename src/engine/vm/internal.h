@@ -69,6 +69,7 @@ struct machine {
     bool discard;   /* ENDING: its files go, too */
     bool asked;     /* its end was asked for: nobody is told that it ended */
     bool released;  /* ENDING: nothing of it lives; its id is free */
+    bool deleting;  /* ENDING: its interface is being deleted */
     bool installed; /* its directory is the sandbox's */
     pid_t qemu_pid; /* on the host; 0 until it is known */
     char cgroup[CGROUP_NAME_SIZE];

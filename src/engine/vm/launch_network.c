@@ -61,7 +61,11 @@ static int set_options(struct error *err)
 {
     struct error ignored; /* absent when the host has no IPv6 */
     write_option("ipv6/conf/default/disable_ipv6", "1", &ignored);
-    return write_option("ipv4/ip_forward", "1", err);
+    /* A closed connection to a guest that is gone keeps the namespace, and with it the slot, until it gives up. */
+    return write_option("ipv4/tcp_orphan_retries", "1", err) < 0 ||
+                   write_option("ipv4/ip_forward", "1", err) < 0
+               ? -1
+               : 0;
 }
 
 static int make_veth(const struct launch *launch, struct mnl_socket *host,
