@@ -291,6 +291,13 @@ def test_a_create_names_an_engine_that_is_here(own, source):
     refused("ERR_VALIDATION", lambda: create(own, taken, engine=""))
 
 
+def test_engines_do_not_take_each_others(own, source):
+    taken = host.snapshot(own, source.id)
+    assert "engine container" in refused("ERR_NOT_RESTORABLE", lambda: create(own, taken, engine="vm"))
+    assert "engine container" in refused("ERR_CONFLICT", lambda: create(own, taken, engine="vm", id=source.id))
+    assert_runs(source)
+
+
 def test_a_kept_disk_is_replaced_or_left(own, source):
     source.write("/workspace/file", "old")
     taken = host.snapshot(own, source.id)
