@@ -143,8 +143,8 @@ static int respond_file(struct request *request, struct snapshot_look *look,
     sent->look = *look;
     *look = (struct snapshot_look){0};
     files_add_disposition(request, file_path_name(sent->look.path));
-    respond_stream(request, 200, "application/octet-stream", sent->left,
-                   (struct respond_source){sent_read, sent_free, sent});
+    struct respond_source source = {sent_read, sent_free, sent};
+    respond_stream(request, 200, "application/octet-stream", sent->left, source);
     return 0;
 }
 
