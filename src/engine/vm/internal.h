@@ -38,7 +38,6 @@ enum {
 };
 
 struct vm_job;
-struct vm_probe;
 struct vm_known;
 
 /* What a launcher is to start. */
@@ -124,8 +123,6 @@ struct engine {
     struct engine_context context;
     char problem[ENGINE_REASON_SIZE];
     struct host_facts facts;
-    struct vm_probe
-        *probe; /* KVM is being tried, or NULL: facts.accel is what is known meanwhile */
     struct cgroup_host cgroups;
     char cgroup_top[CGROUP_NAME_SIZE];
     struct records *records;
@@ -227,7 +224,6 @@ int vm_shape_now(const struct engine *engine, const char *template_image, int64_
 
 /* probe.c: does KVM run guests here? Asks in the background when it is not known. */
 void probe_start(struct engine *engine);
-void probe_stop(struct engine *engine);
 
 /* destroy.c, usage.c, sockets.c, adopt.c */
 void vm_destroy(struct engine *engine, const char *id, bool keep_disk, struct engine_call *call);

@@ -62,7 +62,6 @@ static void vm_free(struct engine *engine)
     }
     event_timer_clear(engine->context.loop, &engine->retry);
     event_child_remove(&engine->trash_helper);
-    probe_stop(engine);
     free_machines(engine);
     seeds_free(engine);
     vm_pools_free(engine);
@@ -153,7 +152,6 @@ static void vm_close(struct engine *engine, bool everything, struct engine_call 
     engine->closing = true;
     engine->closing_everything = everything;
     event_timer_clear(engine->context.loop, &engine->retry);
-    probe_stop(engine);
     error_set(&error, ERR_SHUTTING_DOWN, 0, "atoll-host is stopping");
     while (engine->pending) {
         vm_pending_finish(engine, engine->pending, &error);
