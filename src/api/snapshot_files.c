@@ -122,26 +122,40 @@ static ssize_t sent_read(void *context, char *bytes, size_t max)
     return (ssize_t)got;
 }
 
-/* Takes look when it returns 0. */
-static int respond_file(struct request *request, struct snapshot_look *look,
-                        const struct agent_stat *stat, struct error *err)
+/* Takes look, unless it returns NULL with err. */
+static struct sent_file *open_file(struct snapshot_look *look, const struct agent_stat *stat,
+                                   struct error *err)
 {
+    struct agent_stat opened;
     if (stat->size > file_bytes_max) {
-        return error_set_field(err, ERR_TOO_LARGE, "path", "%s is larger than 2 GiB", look->path);
+        error_set_field(err, ERR_TOO_LARGE, "path", "%s is larger than 2 GiB", look->path);
+        return NULL;
     }
     struct sent_file *sent = calloc(1, sizeof(*sent));
     if (!sent) {
-        return error_set(err, ERR_INTERNAL, ENOMEM, "send a file");
+        error_set(err, ERR_INTERNAL, ENOMEM, "send a file");
+        return NULL;
     }
-    struct agent_stat opened;
     sent->call = agent_read_start(look->view.agent_socket, look->path, 0, -1, &opened, err);
     if (!sent->call) {
+        snapshot_look_failed(look, err);
         free(sent);
-        return snapshot_look_failed(look, err);
+        return NULL;
     }
     sent->left = opened.size;
     sent->look = *look;
     *look = (struct snapshot_look){0};
+    return sent;
+}
+
+/* Takes look when it returns 0. */
+static int respond_file(struct request *request, struct snapshot_look *look,
+                        const struct agent_stat *stat, struct error *err)
+{
+    struct sent_file *sent = open_file(look, stat, err);
+    if (!sent) {
+        return -1;
+    }
     files_add_disposition(request, file_path_name(sent->look.path));
     struct respond_source source = {sent_read, sent_free, sent};
     respond_stream(request, 200, "application/octet-stream", sent->left, source);
