@@ -89,6 +89,12 @@ static const char *boot_path_of(const struct host_created *created, bool kept)
     return kept && !created->resumed ? "cold" : created->boot_path;
 }
 
+/* The agent of one that was made ahead has told atoll-host that it is this sandbox's. */
+static bool has_answered(const struct host_created *created)
+{
+    return strcmp(created->boot_path, "warm") == 0;
+}
+
 static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *next,
                          struct disk_source disk, bool *ret_resumed, struct error *err)
 {
@@ -116,7 +122,7 @@ static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *nex
     }
     FAULT_POINT("daemon.start.created");
     int64_t began_us = clock_monotonic_us();
-    if (agent_hello(created.agent_socket, AGENT_READY_MS, err) < 0) {
+    if (!has_answered(&created) && agent_hello(created.agent_socket, AGENT_READY_MS, err) < 0) {
         undo_start(sandboxes, next->id, disk.keep, err);
         return -1;
     }

@@ -339,8 +339,10 @@ int host_create(struct hostclient *client, const struct host_create *request,
     }
     *ret_created = (struct host_created){
         .boot_path = "warm", .accel = "none", .boot_us = 1234, .resumed = resumed};
+    /* An agent that has been spoken to is not asked for a sign of life. */
+    const char *container_path = host.faults[FAKE_HELLO].code == ERR_NONE ? "warm" : "cold";
     snprintf(ret_created->boot_path, sizeof(ret_created->boot_path), "%s",
-             vm ? (request->keep_disk && !resumed ? "cold" : "snapshot") : "warm");
+             vm ? (request->keep_disk && !resumed ? "cold" : "snapshot") : container_path);
     snprintf(ret_created->accel, sizeof(ret_created->accel), "%s", vm ? host.vm_accel : "none");
     snprintf(ret_created->agent_socket, sizeof(ret_created->agent_socket), "/agents/%s",
              request->id);
