@@ -37,7 +37,7 @@ def look(client, snapshot, kind, path):
             assert reply.json()["status"] == "warming" and reply.json()["retry_after_ms"] > 0
         return reply.status_code != 202
 
-    wait_until(answers, 60, "the snapshot's files")
+    wait_until(answers, 150, "the snapshot's files")
     return reply
 
 

@@ -1,5 +1,6 @@
 """Looking into a snapshot without restoring it: its directories, files and folders."""
 
+import concurrent.futures
 import hashlib
 import io
 import tarfile
@@ -188,3 +189,28 @@ def test_other_tenants_see_nothing(other_client, filled):
     for kind in ("tree", "files"):
         reply = other_client.get(f"/snapshots/{filled['id']}/{kind}", params={"path": "/"})
         assert (reply.status_code, reply.json()["error"]["code"]) == (404, "NOT_FOUND")
+
+
+def test_only_so_many_are_shown_at_once(fresh_instance):
+    atoll = fresh_instance()
+    client = atoll.client()
+    with client.create() as sandbox:
+        sandbox.write("/workspace/n", "")
+        taken = []
+        for number in range(6):
+            sandbox.write("/workspace/n", str(number))
+            taken.append(take(sandbox)["id"])
+        for number, snapshot in enumerate(taken):
+            assert look(client, snapshot, "files", "n").content == str(number).encode()
+        assert len(hosted(atoll) - {sandbox.id}) == 4, "those looked at last"
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            replies = list(pool.map(lambda snapshot: look(client, snapshot, "files", "n"), taken * 2))
+        for number, reply in enumerate(replies):
+            if reply.status_code == 200:
+                assert reply.content == str(number % 6).encode()
+            else:
+                error = reply.json()["error"]
+                assert (reply.status_code, error["code"], error["retryable"]) == (503, "CAPACITY_EXHAUSTED", True)
+        assert [reply.status_code for reply in replies].count(200) >= 4
+        assert len(hosted(atoll) - {sandbox.id}) <= 4
+        assert len(client.list()) == 1
