@@ -37,6 +37,8 @@ enum {
     VM_JOB_MAX_MS = 120 * 1000,
 };
 
+#define VM_KVM_CPU "host,migratable=off"
+
 struct vm_job;
 struct vm_known;
 

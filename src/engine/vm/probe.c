@@ -72,7 +72,7 @@ static void __attribute__((noreturn)) exec_guest(const struct engine *engine, in
         "-accel",
         "kvm",
         "-cpu",
-        "host",
+        VM_KVM_CPU,
         "-m",
         "128",
         "-serial",

@@ -73,7 +73,7 @@ static void add_shape(const struct launch *launch, struct qemu_arguments *argume
         add(arguments, "tcg,tb-size=%d", TRANSLATED_CODE_MB);
     }
     add(arguments, "-cpu");
-    add(arguments, "%s", kvm ? "host,migratable=off" : "max");
+    add(arguments, "%s", kvm ? VM_KVM_CPU : "max");
     add(arguments, "-smp");
     add(arguments, "%lld", (long long)shape->cpu_count);
     add(arguments, "-m");
