@@ -18,8 +18,8 @@ static void join(void)
         api_preview_routes, api_preview_token_routes,  api_deployment_routes,
         api_domain_routes,  api_event_routes,          api_log_routes,
         api_ticket_routes,  api_webhook_routes,        api_key_routes,
-        api_service_routes, api_preview_domain_routes, api_snapshot_routes, api_engine_routes,
-        api_warm_pool_routes};
+        api_service_routes, api_preview_domain_routes, api_snapshot_routes,
+        api_engine_routes,  api_warm_pool_routes};
     size_t count = 0;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         for (const struct route *route = parts[i]; route->method; route++) {

@@ -72,9 +72,9 @@ int warm_metrics_write(struct buffer *page, const struct host_pool *pools, size_
 {
     int failed = 0;
     for (size_t family = 0; family < sizeof(families) / sizeof(families[0]); family++) {
-        failed |= buffer_printf(page, "# HELP %s %s\n# TYPE %s %s\n", families[family].name,
-                                families[family].help, families[family].name,
-                                families[family].type);
+        failed |=
+            buffer_printf(page, "# HELP %s %s\n# TYPE %s %s\n", families[family].name,
+                          families[family].help, families[family].name, families[family].type);
         for (size_t i = 0; i < count; i++) {
             failed |= write_sum(page, pools, count, i, family);
         }

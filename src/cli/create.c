@@ -18,8 +18,7 @@ static int add_number(const struct command *command, const struct arguments *arg
     return EXIT_OK;
 }
 
-int create_shape_add(const struct command *command, const struct arguments *arguments,
-                     json_t *body)
+int create_shape_add(const struct command *command, const struct arguments *arguments, json_t *body)
 {
     add_text(arguments, "engine", body, "engine");
     add_text(arguments, "size", body, "size");

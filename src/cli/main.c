@@ -114,6 +114,12 @@ static const struct option_spec templates_options[] = {
     END_OF_OPTIONS,
 };
 
+static const struct option_spec template_options[] = {
+    {'n', "target", "COUNT", "keep so many sandboxes of the shape ready; 0: none"},
+    SHAPE_OPTION_ROWS,
+    END_OF_OPTIONS,
+};
+
 const struct command command_table[] = {
     {"create", "", "make a sandbox and print its id",
      "Examples:\n"
@@ -243,7 +249,8 @@ const struct command command_table[] = {
      "  atoll create --snapshot $id\n"
      "  atoll snapshot get $id /workspace/app app.tar\n"
      "  atoll snapshot name base $id && atoll create --snapshot base\n",
-     snapshot_options, 1, -1, 0, OPERAND_WORD, "create ls rm restore tree get name names unname", command_snapshot},
+     snapshot_options, 1, -1, 0, OPERAND_WORD, "create ls rm restore tree get name names unname",
+     command_snapshot},
     {"fork", "SANDBOX", "make another sandbox with the same files and print its id",
      "The sandbox runs on. The new one has an id, a name and URLs of its own.\n"
      "\nExamples:\n"
@@ -288,6 +295,11 @@ const struct command command_table[] = {
     {"templates", "", "list what sandboxes can be made from",
      "Example:\n  atoll create --template python\n", templates_options, 0, 0, 0, OPERAND_NONE, NULL,
      command_templates},
+    {"template", "warm-pool ID", "show and set what is kept ready of a template (operators)",
+     "Without --target it shows the pools. A create that asks for exactly that shape gets a "
+     "sandbox\nthat runs already. The key needs the scope operator.\n"
+     "\nExample:\n  atoll template warm-pool python --target 4 --size small\n",
+     template_options, 2, 2, 0, OPERAND_WORD, "warm-pool", command_template},
     {"engines", "", "list what can run sandboxes here, and why not",
      "Example:\n  atoll create --engine vm\n", NULL, 0, 0, 0, OPERAND_NONE, NULL, command_engines},
     {"key", "create [NAME] | ls | rm ID", "manage API keys",
