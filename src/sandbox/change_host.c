@@ -89,10 +89,10 @@ static const char *boot_path_of(const struct host_created *created, bool kept)
     return kept && !created->resumed ? "cold" : created->boot_path;
 }
 
-/* The agent of one that was made ahead has told atoll-host that it is this sandbox's. */
+/* An agent that was there before has told atoll-host that it is this sandbox's. */
 static bool has_answered(const struct host_created *created)
 {
-    return strcmp(created->boot_path, "warm") == 0;
+    return strcmp(created->boot_path, "warm") == 0 || strcmp(created->boot_path, "snapshot") == 0;
 }
 
 static int start_on_host(struct sandboxes *sandboxes, struct sandbox_record *next,
