@@ -66,8 +66,8 @@ json_t *snapshot_object(struct sandboxes *sandboxes, const struct store_snapshot
         "named_snapshot", text_or_null(snapshot->name), "browsable",
         snapshot->status == SNAPSHOT_READY, "parent_snapshot_id", text_or_null(snapshot->parent_id),
         "last_used_at", time_or_null(snapshot->last_used_ms), "expires_at",
-        time_or_null(snapshot->expires_ms), "created_at", time_or_null(snapshot->created_ms),
-        "updated_at", time_or_null(snapshot->updated_ms));
+        time_or_null(snapshot->name[0] ? 0 : snapshot->expires_ms), "created_at",
+        time_or_null(snapshot->created_ms), "updated_at", time_or_null(snapshot->updated_ms));
     put_state(object, snapshot);
     put_shape(object, snapshot->definition);
     return object;

@@ -84,7 +84,7 @@ def test_a_snapshot_taken_for_its_name_goes_with_it(client, sandbox):
 
 def test_a_named_one_does_not_expire(client, sandbox):
     taken = take(sandbox, expiration_seconds=1)
-    give(client, "lasting", snapshot_id=taken["id"])
+    assert give(client, "lasting", snapshot_id=taken["id"])["snapshot"]["expires_at"] is None
     mortal = take(sandbox, expiration_seconds=1)
     wait_until(lambda: client.get(f"/snapshots/{mortal['id']}").status_code == 404, 20, "the other one to expire")
     assert checked(client.get(f"/snapshots/{taken['id']}"))["data"]["status"] == "ready"
