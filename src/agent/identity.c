@@ -1,5 +1,6 @@
 #include "agent/identity.h"
 
+#include "agent/machine.h"
 #include "base/cleanup.h"
 
 #include <fcntl.h>
@@ -52,9 +53,10 @@ void identity_write(const char *etc, const char *hostname, const char *address,
         replace(etc_fd, "hostname", text, 0644);
     }
     if (hostname && address) {
-        snprintf(text, sizeof(text),
-                 "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n%s\t%s\n",
-                 address, hostname);
+        /* a virtual machine has no IPv6 */
+        snprintf(text, sizeof(text), "127.0.0.1\tlocalhost\n%s%s\t%s\n",
+                 machine_is_own() ? "" : "::1\tlocalhost ip6-localhost ip6-loopback\n", address,
+                 hostname);
         replace(etc_fd, "hosts", text, 0644);
     }
     if (resolvers) {
