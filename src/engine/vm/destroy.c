@@ -118,7 +118,12 @@ static void end_nothing(struct engine *engine, const char *id, bool keep_disk,
         error_set(&error, ERR_CANCELLED, 0, "sandbox %s was destroyed", id);
         vm_pending_finish(engine, pending, &error);
     }
-    if (!keep_disk && trash_directory(engine, sandbox_directory(engine, id, path)) < 0) {
+    sandbox_directory(engine, id, path);
+    if (keep_disk) { /* what a suspension saved is not files */
+        size_t length = strlen(path);
+        snprintf(path + length, sizeof(path) - length, "/%s", VM_SAVED_NAME);
+    }
+    if (trash_directory(engine, path) < 0) {
         struct error error;
         error_set(&error, ERR_ENGINE, errno, "remove %s", path);
         call_done(call, &error);
