@@ -28,7 +28,7 @@ def test_the_source_and_its_fork_count_on(make_sandbox):
         counter.await_more(branch, after)
         assert jobs.get(branch, job)["status"] == "running"
         # They are two: what one is told, the other does not hear.
-        branch.output("pkill -f counter.py")
+        branch.output("pkill -f [c]ounter.py")
         counter.await_more(source, counter.read(source))
 
 
@@ -47,7 +47,7 @@ def test_a_snapshot_is_one_moment(make_sandbox):
     source.output("until test -s /dev/shm/n; do sleep 0.05; done", timeout_seconds=30)
     for _ in range(3):
         with fork(source) as branch:
-            branch.output("pkill -STOP -f both.py")
+            branch.output("pkill -STOP -f [b]oth.py")
             on_disk, in_memory = branch.output("cat /workspace/n; echo; cat /dev/shm/n").split()
             assert int(on_disk) - int(in_memory) in (0, 1)
 
@@ -76,7 +76,7 @@ def test_restore_goes_back_in_time(make_sandbox):
     sandbox.write("/workspace/a", "then")
     taken = take(sandbox)
     later = counter.await_more(sandbox, counter.read(sandbox))
-    sandbox.output("pkill -f counter.py; echo now > /workspace/a; touch /dev/shm/later")
+    sandbox.output("pkill -f [c]ounter.py; echo now > /workspace/a; touch /dev/shm/later")
     restore(sandbox, taken)
     who, _ = counter.read(sandbox)
     assert who == later[0], "the process of then counts"
