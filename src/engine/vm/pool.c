@@ -1,7 +1,8 @@
-#include "engine/vm/internal.h"
+#include "engine/vm/snapshot.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/warm_budget.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +14,10 @@
  * ready takes no CPU: its guest stands still.
  */
 
-enum { RETRY_MS = 30 * 1000, BUSY_MS = 200 };
+enum {
+    BUSY_MS = 200,
+    COST_BYTES = 96 * 1024 * 1024, /* its private memory and translated code */
+};
 
 static bool is_shape(const struct engine_shape *a, const struct engine_shape *b)
 {
@@ -58,9 +62,34 @@ static bool is_busy(const struct engine *engine)
 static void set_problem(struct vm_pool *pool, const struct error *error)
 {
     snprintf(pool->status.problem, sizeof(pool->status.problem), "%s", error->message);
-    pool->retry_ms = clock_monotonic_ms() + RETRY_MS;
+    pool->retry_ms = clock_monotonic_ms() + WARM_RETRY_MS;
     log_warn("pool.failed", "engine=vm image=%s error=%s", pool->status.shape.template_image,
              error->message);
+}
+
+/* Of all pools, in bytes. */
+static int64_t used_bytes(const struct engine *engine)
+{
+    int64_t machines = 0;
+    for (int i = 0; i < SLOTS_VM; i++) {
+        machines += engine->machines[i] && engine->machines[i]->pool;
+    }
+    return machines * COST_BYTES;
+}
+
+static int check_refill(const struct engine *engine, const struct engine_shape *wanted,
+                        struct vm_shape *ret_shape, struct error *err)
+{
+    if (wanted->network == ENGINE_NETWORK_EGRESS && engine->context.network_problem[0]) {
+        return error_set(err, ERR_HOST_UNSUPPORTED, 0, "%s", engine->context.network_problem);
+    }
+    return vm_shape_now(engine, wanted->template_image, wanted->cpu_count, wanted->memory_bytes,
+                        wanted->disk_bytes, ret_shape, err) < 0 ||
+                   moment_check_space(engine, err) < 0 ||
+                   warm_budget_check(engine->context.settings, used_bytes(engine), COST_BYTES,
+                                     err) < 0
+               ? -1
+               : 0;
 }
 
 static void make_one(struct engine *engine, struct vm_pool *pool)
@@ -69,8 +98,7 @@ static void make_one(struct engine *engine, struct vm_pool *pool)
     struct error error = {0};
     struct vm_shape shape;
     char key[ENGINE_DIGEST_SIZE];
-    if (vm_shape_now(engine, wanted->template_image, wanted->cpu_count, wanted->memory_bytes,
-                     wanted->disk_bytes, &shape, &error) < 0) {
+    if (check_refill(engine, wanted, &shape, &error) < 0) {
         set_problem(pool, &error);
         return;
     }
@@ -207,6 +235,14 @@ int vm_pool_set(struct engine *engine, const struct engine_shape *shape, int64_t
                 struct error *err)
 {
     struct vm_pool *pool = find(engine, shape);
+    if (engine->problem[0] && wanted > 0) {
+        return error_set(err, ERR_HOST_UNSUPPORTED, 0, "virtual machines cannot run here: %s",
+                         engine->problem);
+    }
+    if (wanted > WARM_WANTED_MAX) {
+        return error_set(err, ERR_CAPACITY, 0, "at most %d sandboxes of one shape are kept ready",
+                         WARM_WANTED_MAX);
+    }
     if (!pool && wanted > 0) {
         pool = calloc(1, sizeof(*pool));
         if (!pool) {
@@ -217,7 +253,7 @@ int vm_pool_set(struct engine *engine, const struct engine_shape *shape, int64_t
         engine->pools = pool;
     }
     if (pool) {
-        pool->status.wanted = wanted < SLOTS_VM ? wanted : SLOTS_VM;
+        pool->status.wanted = wanted;
         pool->retry_ms = 0;
         shrink(engine, pool);
         vm_pool_update(engine);
