@@ -135,6 +135,11 @@ static int64_t wanted_of(struct sandboxes *sandboxes, const struct plans *plans,
             wanted += pool->target;
         }
     }
+    return wanted;
+}
+
+static int64_t at_most_max(int64_t wanted)
+{
     return wanted < WARM_TARGET_MAX ? wanted : WARM_TARGET_MAX;
 }
 
@@ -142,9 +147,11 @@ static int send_pool(struct sandboxes *sandboxes, const struct plans *plans,
                      const struct store_warm_pool *pool, struct error *err)
 {
     struct host_shape shape;
-    return make_shape(sandboxes, pool, &shape)
-               ? host_pool(sandboxes->host, &shape, wanted_of(sandboxes, plans, &shape), err)
-               : 0;
+    if (!make_shape(sandboxes, pool, &shape)) {
+        return 0;
+    }
+    int64_t wanted = at_most_max(wanted_of(sandboxes, plans, &shape));
+    return host_pool(sandboxes->host, &shape, wanted, err);
 }
 
 void warm_pools_send(struct sandboxes *sandboxes)
@@ -317,16 +324,37 @@ static int keep(struct sandboxes *sandboxes, const struct store_warm_pool *pool,
                : store_warm_pool_put(sandboxes->store, pool, err);
 }
 
-/* With warm_mutex. The store first: atoll-host is told again whenever it comes back. */
-static int change(struct sandboxes *sandboxes, const struct template_definition *definition,
-                  const struct store_warm_pool *pool, json_t **ret_json, struct error *err)
+static int64_t target_of(const struct plans *plans, const struct store_warm_pool *pool)
+{
+    const struct store_warm_pool *other;
+    for (size_t i = 0; (other = plans_at(plans, i)); i++) {
+        if (same_pool(other, pool)) {
+            return other->target;
+        }
+    }
+    return 0;
+}
+
+/* atoll-host first: what it refuses is not kept. */
+static int tell_and_keep(struct sandboxes *sandboxes, const struct store_warm_pool *pool,
+                         struct error *err)
 {
     auto_plans struct plans plans = {0};
-    return keep(sandboxes, pool, err) < 0 || plans_read(sandboxes, &plans, err) < 0 ||
-                   send_pool(sandboxes, &plans, pool, err) < 0 ||
-                   describe(sandboxes, &plans, definition, ret_json, err) < 0
-               ? -1
-               : 0;
+    struct host_shape shape;
+    struct error ignored;
+    if (plans_read(sandboxes, &plans, err) < 0 || !make_shape(sandboxes, pool, &shape)) {
+        return -1;
+    }
+    int64_t others = wanted_of(sandboxes, &plans, &shape) - target_of(&plans, pool);
+    if (host_pool(sandboxes->host, &shape, at_most_max(others + pool->target), err) < 0) {
+        return -1;
+    }
+    if (keep(sandboxes, pool, err) < 0) {
+        host_pool(sandboxes->host, &shape, at_most_max(wanted_of(sandboxes, &plans, &shape)),
+                  &ignored);
+        return -1;
+    }
+    return 0;
 }
 
 int warm_pools_set(struct sandboxes *sandboxes, const struct template_definition *definition,
@@ -337,11 +365,12 @@ int warm_pools_set(struct sandboxes *sandboxes, const struct template_definition
         return -1;
     }
     pthread_mutex_lock(&sandboxes->warm_mutex);
-    int result = change(sandboxes, definition, &pool, ret_json, err);
+    int result = tell_and_keep(sandboxes, &pool, err);
     pthread_mutex_unlock(&sandboxes->warm_mutex);
-    if (result == 0) {
-        log_info("warm_pool.set", "template=%s engine=%s memory_mb=%lld target=%lld",
-                 pool.template_id, pool.engine, (long long)pool.memory_mb, (long long)pool.target);
+    if (result < 0) {
+        return -1;
     }
-    return result;
+    log_info("warm_pool.set", "template=%s engine=%s memory_mb=%lld target=%lld", pool.template_id,
+             pool.engine, (long long)pool.memory_mb, (long long)pool.target);
+    return warm_pools_get(sandboxes, definition, ret_json, err);
 }

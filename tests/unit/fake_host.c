@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SANDBOXES_MAX = 64 };
+enum { SANDBOXES_MAX = 64, POOLS_MAX = 8 };
 
 static struct {
     pthread_mutex_t mutex;
@@ -20,6 +20,8 @@ static struct {
     char created_from[32];
     bool created_files_only;
     const char *vm_accel, *vm_problem;
+    struct host_pool pools[POOLS_MAX];
+    size_t pool_count;
     bool memory_is_gone;
     char console[2048];
     struct {
@@ -121,6 +123,7 @@ void fake_host_reset(void)
     lock();
     host.count = 0;
     host.snapshot_count = 0;
+    host.pool_count = 0;
     host.created_from[0] = '\0';
     host.console[0] = '\0';
     host.vm_accel = NULL;
@@ -143,6 +146,7 @@ void fake_host_reachable(bool reachable)
 {
     lock();
     host.unreachable = !reachable;
+    host.pool_count = reachable ? host.pool_count : 0;
     if (!reachable && host.watch_fd >= 0) {
         close(host.watch_fd);
         host.watch_fd = -1;
@@ -478,19 +482,58 @@ int host_snapshot_list(struct hostclient *client, struct host_snapshot_id **ret_
     return 0;
 }
 
+static struct host_pool *find_pool(const struct host_shape *shape)
+{
+    for (size_t i = 0; i < host.pool_count; i++) {
+        if (memcmp(&host.pools[i].shape, shape, sizeof(*shape)) == 0) {
+            return &host.pools[i];
+        }
+    }
+    return NULL;
+}
+
 int host_pool(struct hostclient *client, const struct host_shape *shape, int64_t wanted,
               struct error *err)
 {
-    (void)client, (void)shape, (void)wanted, (void)err;
-    return 0;
+    (void)client;
+    bool effect;
+    lock();
+    bool fails = fault(FAKE_POOL, &effect, err);
+    struct host_pool *pool = find_pool(shape);
+    if (effect && !pool && host.pool_count < POOLS_MAX) {
+        pool = &host.pools[host.pool_count++];
+        *pool = (struct host_pool){.shape = *shape};
+    }
+    if (effect && pool) {
+        pool->wanted = pool->ready = wanted;
+    }
+    unlock();
+    return fails ? -1 : 0;
+}
+
+int64_t fake_host_wanted(const char *engine, int64_t memory_mb)
+{
+    int64_t wanted = -1;
+    lock();
+    for (size_t i = 0; i < host.pool_count; i++) {
+        const struct host_shape *shape = &host.pools[i].shape;
+        if (strcmp(shape->engine, engine) == 0 && shape->memory_bytes == memory_mb * 1024 * 1024) {
+            wanted = host.pools[i].wanted;
+        }
+    }
+    unlock();
+    return wanted;
 }
 
 int host_pool_status(struct hostclient *client, struct host_pool **ret_pools, size_t *ret_count,
                      struct error *err)
 {
     (void)client, (void)err;
-    *ret_pools = NULL;
-    *ret_count = 0;
+    lock();
+    *ret_count = host.pool_count;
+    *ret_pools = calloc(host.pool_count + 1, sizeof(**ret_pools));
+    memcpy(*ret_pools, host.pools, host.pool_count * sizeof(**ret_pools));
+    unlock();
     return 0;
 }
 

@@ -16,6 +16,7 @@ enum fake_call {
     FAKE_SNAPSHOT,
     FAKE_SNAPSHOT_REMOVE,
     FAKE_SNAPSHOT_CHECK,
+    FAKE_POOL,
     FAKE_CALL_COUNT,
 };
 
@@ -55,6 +56,8 @@ size_t fake_host_snapshot_count(void);
 /* The snapshot of the last host_create, or "", and whether its files only. */
 const char *fake_host_created_from(void);
 bool fake_host_created_files_only(void);
+/* How many sandboxes of that engine and memory it keeps ready; -1: it was never told. */
+int64_t fake_host_wanted(const char *engine, int64_t memory_mb);
 int fake_host_calls(enum fake_call call);
 
 #endif
