@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from harness import vm
+from harness.network import reached
 from harness.resources import instance_number
 
 pytestmark = pytest.mark.engines("vm")
@@ -59,9 +60,10 @@ def test_its_processes_live_in_namespaces_of_their_own(instance, make_sandbox):
 def test_no_file_of_the_host_is_in_sight(instance, sandbox):
     for pid in with_its_parent(instance, sandbox):
         root = pathlib.Path(f"/proc/{pid}/root")
-        for path in ("etc/shadow", "root", "home", "var/lib/atoll", str(instance.state)[1:], "run", "bin/sh", "usr/bin"):
-            target = root / path
-            assert not target.exists() or not any(target.iterdir()), target
+        for path in ("etc/shadow", "root", "home", "var/lib/atoll", str(instance.state)[1:], "run", "bin", "tmp"):
+            assert not (root / path).exists(), path
+        assert {path.name for path in root.glob("usr/bin/*")} <= {"qemu-system-x86_64"}
+        assert {path.name for path in root.glob("etc/*")} <= {"ld.so.cache"}
         mounts = pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
         for line in mounts:
             target, options = line.split()[4:6]
@@ -88,7 +90,7 @@ def test_its_descriptors_are_its_own(instance, make_sandbox):
             assert stat.S_ISREG(info.st_mode), (number, target)
             flags = int(pathlib.Path(f"/proc/{pid}/fdinfo/{number}").read_text().split("flags:")[1].split()[0], 8)
             writable = flags & os.O_ACCMODE != os.O_RDONLY
-            assert not writable or box.id in target, (number, target)
+            assert not writable or box.id in target or target.endswith(".words"), (number, target)
 
 
 def test_what_it_writes_is_shared_with_nobody(instance, make_sandbox):
@@ -146,16 +148,6 @@ def test_it_is_limited_like_every_sandbox(instance, sandbox):
 
 # --- from inside ---
 
-CONNECT = """
-import socket, sys
-for target in sys.argv[1:]:
-    address, port = target.rsplit(":", 1)
-    try:
-        socket.create_connection((address, int(port)), 2)
-        print("REACHED", target)
-    except OSError as error:
-        print(target, error)
-"""
 AGENT = "169.254.64.2"
 AROUND = ("169.254.64.1", "10.200.0.1", AGENT)
 
@@ -163,9 +155,7 @@ AROUND = ("169.254.64.1", "10.200.0.1", AGENT)
 def test_the_guest_reaches_neither_agent_nor_what_is_around_it(instance, make_sandbox, neighbour):
     box = make_sandbox()
     ports = (1, 22, 53, 80, 4444, instance.port)
-    targets = [f"{address}:{port}" for address in AROUND for port in ports]
-    told = box.output(["python3", "-c", CONNECT, *targets], timeout_seconds=120)
-    assert "REACHED" not in told
+    assert reached(box, [(address, port) for address in AROUND for port in ports]) == []
     assert "169.254.64" not in box.output("ip -4 addr; ip -4 route")
     neighbour.check()
 
