@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 /* Answers are short: what does not fit is not one that was asked for. */
-enum { AGENT_CALL_ANSWER_MAX = 1024 };
+enum { AGENT_CALL_ANSWER_MAX = 512 };
 
 struct agent_call {
     struct event_source socket; /* fd -1: not connected */

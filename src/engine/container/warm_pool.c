@@ -308,7 +308,8 @@ static void describe(const struct engine *engine, const struct warm_pool *pool,
                                      .misses = pool->misses,
                                      .refills = pool->refills,
                                      .refill_us = pool->refill_us};
-    memcpy(ret_pool->problem, pool->problem, sizeof(ret_pool->problem));
+    memcpy(ret_pool->problem, engine->problem[0] ? engine->problem : pool->problem,
+           sizeof(ret_pool->problem));
 }
 
 int container_pool_status(struct engine *engine, struct engine_pool **ret_pools, size_t *ret_count,

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLAIM_SILENCE_MAX_MS = 2000 };
+enum { CLAIM_SILENCE_MAX_MS = 5000 };
 
 /* Until it is claimed; no file of it stays. */
 static const char placeholder[] = "sandbox";
