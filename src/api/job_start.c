@@ -2,11 +2,16 @@
 
 #include "api/job_json.h"
 #include "api/job_use.h"
+#include "base/buffer.h"
+#include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/ids.h"
 
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { CLAIM_TEXT_MAX = 2048 }; /* route, key and digest */
 
 /* What people are shown: the command as it was typed, or its words with blanks between them. */
 static void show_command(const struct exec_request *parsed, char text[AGENT_PATH_MAX])
@@ -51,14 +56,46 @@ static int give_input(const struct sandbox_use *use, const struct exec_request *
     return -1;
 }
 
-int job_start(struct api *api, const struct sandbox_use *use, struct exec_request *parsed,
-              struct session *ret_session, struct error *err)
+bool job_id_of_claim(const struct request *request, char id[ID_SIZE])
 {
-    char id[ID_SIZE], shown[AGENT_PATH_MAX];
+    const char *route, *key;
+    if (!request_claim(request, &route, &key)) {
+        return false;
+    }
+    /* The route names the sandbox; the same key with another body is another request. */
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    auto_free char *body = json_dumps(request_json(request), JSON_COMPACT | JSON_SORT_KEYS);
+    auto_buffer struct buffer text = BUFFER_INIT(CLAIM_TEXT_MAX);
+    if (!body || buffer_printf(&text, "%s\n%s\n", route, key) < 0) {
+        return false;
+    }
+    SHA256((const unsigned char *)body, strlen(body), digest);
+    if (buffer_append(&text, digest, sizeof(digest)) < 0) {
+        return false;
+    }
+    SHA256((const unsigned char *)text.data, text.length, digest);
+    id_of_bytes("job_", digest, id);
+    return true;
+}
+
+/* Is it there already, of a request that was cut short? */
+static bool find_again(const struct sandbox_use *use, const char *id, struct session *ret_session)
+{
+    struct error ignored = {0};
+    return session_get(use->agent_socket, id, ret_session, &ignored) == 0;
+}
+
+int job_start(struct api *api, const struct sandbox_use *use, struct exec_request *parsed,
+              const char *id, struct session *ret_session, struct error *err)
+{
+    char made[ID_SIZE], shown[AGENT_PATH_MAX];
     if (exec_request_resolve(parsed, use, err)) {
         return -1;
     }
-    id_make("job_", id);
+    if (id && find_again(use, id, ret_session)) {
+        return 0;
+    }
+    id = id ? id : id_make("job_", made);
     show_command(parsed, shown);
     struct session_start start = {
         .id = id,
@@ -93,7 +130,7 @@ void job_respond_detached(struct request *request, struct exec_request *parsed)
         respond_error(request, &err);
         return;
     }
-    int result = job_start(api, &use, parsed, &session, &err);
+    int result = job_start(api, &use, parsed, NULL, &session, &err);
     sandbox_use_end(api->sandboxes, &use);
     if (result) {
         respond_error(request, &err);

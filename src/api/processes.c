@@ -45,7 +45,9 @@ static int start(struct request *request, struct session *ret_session, struct er
                           parsed.wait_ms, &use, err)) {
         return -1;
     }
-    int result = job_start(api, &use, &parsed, ret_session, err);
+    char id[ID_SIZE];
+    bool repeatable = job_id_of_claim(request, id);
+    int result = job_start(api, &use, &parsed, repeatable ? id : NULL, ret_session, err);
     sandbox_use_end(api->sandboxes, &use);
     return result;
 }
@@ -118,6 +120,7 @@ const struct route api_process_routes[] = {
      .pattern = "/sandboxes/{id}/processes",
      WRITE,
      .body = BODY_JSON,
+     .flags = ROUTE_IDEMPOTENT_KEY,
      .body_max = PROCESS_BODY_MAX_BYTES,
      .handler = create_handle},
     {.method = "GET", .pattern = "/sandboxes/{id}/processes", READ, .handler = list_handle},

@@ -28,15 +28,8 @@ void random_bytes(void *bytes, size_t length)
     }
 }
 
-char *id_make(const char *prefix, char id[ID_SIZE])
+char *id_of_bytes(const char *prefix, const unsigned char bytes[16], char id[ID_SIZE])
 {
-    unsigned char bytes[16];
-    random_bytes(bytes + 6, 10);
-    unsigned long long now_ms = (unsigned long long)clock_realtime_ms();
-    for (int i = 5; i >= 0; i--) {
-        bytes[i] = (unsigned char)(now_ms & 0xff);
-        now_ms >>= 8;
-    }
     char text[ULID_LENGTH + 1];
     /* 128 bits as 26 digits of 5 bits, the first digit holding only the top 3. */
     for (int digit = 0; digit < ULID_LENGTH; digit++) {
@@ -53,6 +46,18 @@ char *id_make(const char *prefix, char id[ID_SIZE])
     text[ULID_LENGTH] = '\0';
     snprintf(id, ID_SIZE, "%s%s", prefix, text);
     return id;
+}
+
+char *id_make(const char *prefix, char id[ID_SIZE])
+{
+    unsigned char bytes[16];
+    random_bytes(bytes + 6, 10);
+    unsigned long long now_ms = (unsigned long long)clock_realtime_ms();
+    for (int i = 5; i >= 0; i--) {
+        bytes[i] = (unsigned char)(now_ms & 0xff);
+        now_ms >>= 8;
+    }
+    return id_of_bytes(prefix, bytes, id);
 }
 
 bool id_valid(const char *prefix, const char *text)

@@ -14,6 +14,9 @@ void random_bytes(void *bytes, size_t length);
  * later sort later (to the millisecond). Any thread. */
 char *id_make(const char *prefix, char id[ID_SIZE]);
 
+/* The same of given bytes, which are not told by their order. */
+char *id_of_bytes(const char *prefix, const unsigned char bytes[16], char id[ID_SIZE]);
+
 /* Is text exactly prefix and a lower-case ULID? */
 bool id_valid(const char *prefix, const char *text);
 

@@ -304,3 +304,15 @@ def test_scopes(client, shared_sandbox, instance):
         reply = reader.request(method, f"{shared_sandbox.path}/processes{route}", json=body)
         expect_error(reply, 403, "insufficient_scope")
     jobs.stop(shared_sandbox, job, grace_ms=0)
+
+
+def test_a_repeated_request_starts_one(sandbox):
+    headers = {"Idempotency-Key": "start-once"}
+    ask = lambda command: sandbox.client.post(f"{sandbox.path}/processes", {"command": command}, headers=headers)
+    first, second = ask("echo x >> /workspace/runs; sleep 1000"), ask("echo x >> /workspace/runs; sleep 1000")
+    assert checked(first, 201) == checked(second, 201)
+    assert second.headers["Idempotent-Replay"] == "true"
+    expect_error(ask("sleep 1"), 422, "IDEMPOTENCY_KEY_REUSED")
+    wait_until(lambda: sandbox.exec("cat /workspace/runs")["stdout"], 10, "the job to run")
+    assert sandbox.output("cat /workspace/runs") == "x\n"
+    assert checked(sandbox.client.get(f"{sandbox.path}/processes"))["count"] == 1

@@ -20,6 +20,18 @@ static void ids_are_valid_and_different(void)
     }
 }
 
+static void bytes_make_the_same_id_again(void)
+{
+    char id[ID_SIZE];
+    unsigned char bytes[16];
+    memset(bytes, 0xff, sizeof(bytes));
+    CHECK_TEXT(id_of_bytes("job_", bytes, id), "job_7zzzzzzzzzzzzzzzzzzzzzzzzz");
+    CHECK(id_valid("job_", id));
+    memset(bytes, 0, sizeof(bytes));
+    bytes[15] = 1;
+    CHECK_TEXT(id_of_bytes("job_", bytes, id), "job_00000000000000000000000001");
+}
+
 static void other_texts_are_no_ids(void)
 {
     static const char *const texts[] = {
@@ -63,6 +75,7 @@ static void secrets_fill_their_room(void)
 
 static const struct check_case cases[] = {
     {"ids are valid and different", ids_are_valid_and_different},
+    {"bytes make the same id again", bytes_make_the_same_id_again},
     {"other texts are no ids", other_texts_are_no_ids},
     {"slugs are DNS labels", slugs_are_dns_labels},
     {"secrets fill their room", secrets_fill_their_room},
