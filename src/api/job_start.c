@@ -40,6 +40,13 @@ static void name_the_limit(const struct api *api, const char *name, struct error
     }
 }
 
+static void forget(const struct sandbox_use *use, const char *id)
+{
+    struct error ignored = {0};
+    struct session stopped;
+    session_stop(use->agent_socket, id, 0, true, &stopped, &ignored);
+}
+
 /* The bytes that came with the request. A job that cannot be given them is not to run without. */
 static int give_input(const struct sandbox_use *use, const struct exec_request *parsed,
                       const char *id, struct error *err)
@@ -50,9 +57,7 @@ static int give_input(const struct sandbox_use *use, const struct exec_request *
         err->code == ERR_PROCESS_ENDED) {
         return 0;
     }
-    struct error ignored = {0};
-    struct session stopped;
-    session_stop(use->agent_socket, id, 0, true, &stopped, &ignored);
+    forget(use, id);
     return -1;
 }
 
@@ -78,11 +83,18 @@ bool job_id_of_claim(const struct request *request, char id[ID_SIZE])
     return true;
 }
 
-/* Is it there already, of a request that was cut short? */
-static bool find_again(const struct sandbox_use *use, const char *id, struct session *ret_session)
+/* Is it there already, of a request that was cut short? One that may not have got its input is started anew. */
+static bool find_again(const struct sandbox_use *use, const struct exec_request *parsed,
+                       const char *id, struct session *ret_session)
 {
     struct error ignored = {0};
-    return session_get(use->agent_socket, id, ret_session, &ignored) == 0;
+    if (session_get(use->agent_socket, id, ret_session, &ignored) < 0) {
+        return false;
+    }
+    if (parsed->input) {
+        forget(use, id);
+    }
+    return !parsed->input;
 }
 
 int job_start(struct api *api, const struct sandbox_use *use, struct exec_request *parsed,
@@ -92,7 +104,7 @@ int job_start(struct api *api, const struct sandbox_use *use, struct exec_reques
     if (exec_request_resolve(parsed, use, err)) {
         return -1;
     }
-    if (id && find_again(use, id, ret_session)) {
+    if (id && find_again(use, parsed, id, ret_session)) {
         return 0;
     }
     id = id ? id : id_make("job_", made);

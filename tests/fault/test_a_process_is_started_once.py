@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from harness import paths
+from harness import jobs, paths
 from harness.expect import checked
 
 pytestmark = pytest.mark.skipif(
@@ -26,3 +26,20 @@ def test_a_process_that_was_not_answered_is_found_again(fresh_instance):
         assert [job["id"] for job in checked(client.get(path))["data"]] == [found["id"]]
         other = checked(client.post(path, body, headers={"Idempotency-Key": "start-another"}), 201)["data"]
         assert other["id"] != found["id"]
+
+
+def test_one_that_may_lack_its_input_is_started_anew(fresh_instance):
+    instance = fresh_instance()
+    client = instance.client()
+    with client.create() as sandbox:
+        instance.api.stop()
+        instance.start_api("daemon.job.started")
+        path, headers = f"{sandbox.path}/processes", {"Idempotency-Key": "feed-once"}
+        body = {"command": "cat > /workspace/input", "stdin": "whole"}
+        with pytest.raises(requests.RequestException):
+            client.post(path, body, headers=headers)
+        instance.revive()
+        job = checked(client.post(path, body, headers=headers), 201)["data"]
+        jobs.ended(sandbox, job)
+        assert sandbox.read("/workspace/input") == b"whole"
+        assert checked(client.get(path))["count"] == 1
