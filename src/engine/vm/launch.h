@@ -64,6 +64,7 @@ struct launch {
     struct console console;
     pid_t child;  /* QEMU */
     int child_fd; /* its pidfd */
+    bool warmed_up;
     char qmp_path[ENGINE_SOCKET_PATH_SIZE];
     struct qmp *qmp;
 };
