@@ -156,6 +156,8 @@ class MachineLife(Life):
         self._write("first")
         assert self.sandbox.output("echo ring") == "ring\n"
         self.sandbox.pause()
+        if ".kept" in self.label:
+            self.client.ok(self.client.delete(f"/snapshots/{take(self.sandbox)['id']}"))
         self.sandbox.resume()
         self._write("second")
         self._save()

@@ -57,6 +57,16 @@ static void undo(struct machine *machine, bool discard)
     machine_end(machine, discard);
 }
 
+/* The sandbox's files are free at once: what is left of its machine, if anything, stands still. */
+static void leave(struct machine *machine)
+{
+    bool suspended = saved_settle(machine->directory, true);
+    log_warn("sandbox.lost", "id=%s suspended=%d", machine->plan.id, suspended);
+    record_set_state(machine->record, RECORD_SPARE);
+    machine->plan.id[0] = '\0';
+    undo(machine, false);
+}
+
 static int adopt_record(struct engine *engine, int index, struct error *err)
 {
     struct record *record = records_slot(engine->records, SLOTS_VM_FIRST + index);
@@ -83,9 +93,7 @@ static int adopt_record(struct engine *engine, int index, struct error *err)
             machine->asked = false;
             return 0;
         }
-        log_warn("sandbox.lost", "id=%s", machine->plan.id);
-        saved_settle(machine->directory, true);
-        undo(machine, false);
+        leave(machine);
         return 0;
     }
     machine->kind = LAUNCH_NEW; /* what a spare's directory is goes */

@@ -61,7 +61,6 @@ static int save_or_continue(struct vm_job *job, struct qmp *qmp, int directory_f
     }
     saved_discard(directory_fd, VM_UNFINISHED_NAME);
     machine_continue(qmp, &ignored);
-    FAULT_POINT("host.vm.suspend.undone");
     moment_correct_clock(job);
     return -1;
 }
