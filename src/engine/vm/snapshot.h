@@ -30,7 +30,7 @@ struct snapshot_files {
 
 /* snapshot_files.c: opens the directories (saved: with saved/). Close in any case. */
 int vm_snapshot_open(struct snapshot_files *files, const struct engine *engine, const char *id,
-                  const char *snapshot_id, bool saved, struct error *err);
+                     const char *snapshot_id, bool saved, struct error *err);
 void vm_snapshot_close(struct snapshot_files *files);
 /* Puts in what is finished: the root, the memory's base, count layers. */
 int snapshot_link(struct snapshot_files *files, int count, struct error *err);

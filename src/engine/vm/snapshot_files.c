@@ -26,7 +26,7 @@ static int make_directory(int parent_fd, const char *name, struct error *err)
 }
 
 int vm_snapshot_open(struct snapshot_files *files, const struct engine *engine, const char *id,
-                  const char *snapshot_id, bool saved, struct error *err)
+                     const char *snapshot_id, bool saved, struct error *err)
 {
     char path[VM_PATH_SIZE];
     *files = (struct snapshot_files){.engine = engine, .directory_fd = -1, .saved_fd = -1};
