@@ -97,7 +97,7 @@ static void dispatch(struct connection *connection)
         hello_answer(fd);
         break;
     case AGENT_OP_IDENTITY:
-        identity_answer(fd, &request);
+        identity_answer(fd, &request, agent->trees.dir_fd);
         break;
     case AGENT_OP_SESSION_START:
     case AGENT_OP_SESSION_LIST:

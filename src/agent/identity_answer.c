@@ -37,7 +37,7 @@ static int end_connections_but(int own_fd)
 static bool names_an_identity(const struct request *request)
 {
     return request->hostname || request->address || request->resolvers || request->new_identity ||
-           request->entropy.data || request->time_us;
+           request->entropy.data || request->time_us || request->process_limit;
 }
 
 static void write_files(const struct request *request)
@@ -50,7 +50,7 @@ static void write_files(const struct request *request)
 }
 
 /* 0, or -1 with errno and what failed. */
-static int take(const struct request *request, int fd, const char **ret_what)
+static int take(const struct request *request, int fd, int cgroup_fd, const char **ret_what)
 {
     *ret_what = "only a sandbox has an identity";
     if (names_an_identity(request) && getpid() != 1) {
@@ -75,14 +75,19 @@ static int take(const struct request *request, int fd, const char **ret_what)
         sethostname(request->hostname, strlen(request->hostname)) < 0) {
         return -1;
     }
+    *ret_what = "limit processes"; /* those of a container are the host's to limit */
+    if (request->process_limit && machine_is_own() &&
+        machine_limit_processes(cgroup_fd, request->process_limit) < 0) {
+        return -1;
+    }
     write_files(request);
     return 0;
 }
 
-void identity_answer(int fd, const struct request *request)
+void identity_answer(int fd, const struct request *request, int cgroup_fd)
 {
     const char *what;
-    if (take(request, fd, &what) < 0) {
+    if (take(request, fd, cgroup_fd, &what) < 0) {
         reply_error(fd, errno, what);
     } else {
         reply_done(fd);

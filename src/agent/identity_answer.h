@@ -4,7 +4,7 @@
 
 #include "agent/request.h"
 
-/* Carries an IDENTITY request out, answers on fd and closes it. */
-void identity_answer(int fd, const struct request *request);
+/* Carries an IDENTITY request out, answers on fd and closes it. cgroup_fd: of all commands, or -1. */
+void identity_answer(int fd, const struct request *request, int cgroup_fd);
 
 #endif

@@ -4,11 +4,18 @@
 
 #include <fcntl.h>
 #include <linux/random.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { ENTROPY_MAX = 256, BITS_A_BYTE = 8 };
+enum {
+    ENTROPY_MAX = 256,
+    BITS_A_BYTE = 8,
+    THREADS_RESERVE = 128, /* what commands cannot have: the agent answers nevertheless */
+};
 
 static bool is_own;
 
@@ -46,6 +53,32 @@ int machine_set_clock(int64_t time_us)
 {
     struct timespec time = {.tv_sec = time_us / 1000000, .tv_nsec = time_us % 1000000 * 1000};
     return clock_settime(CLOCK_REALTIME, &time);
+}
+
+static int read_number(const char *path, int64_t *ret_number)
+{
+    char text[32];
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (length <= 0) {
+        return -1;
+    }
+    text[length] = '\0';
+    *ret_number = strtoll(text, NULL, 10);
+    return 0;
+}
+
+int machine_limit_processes(int cgroup_fd, int64_t limit)
+{
+    char text[32];
+    int64_t threads_max;
+    auto_close int fd = openat(cgroup_fd, "pids.max", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || read_number("/proc/sys/kernel/threads-max", &threads_max) < 0) {
+        return -1;
+    }
+    limit = limit < threads_max - THREADS_RESERVE ? limit : threads_max - THREADS_RESERVE;
+    int length = snprintf(text, sizeof(text), "%lld", (long long)limit);
+    return write(fd, text, (size_t)length) == length ? 0 : -1;
 }
 
 int machine_flush(int fd)

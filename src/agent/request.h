@@ -45,6 +45,7 @@ struct request {
     int64_t detach_ms;  /* 0: never */
     int64_t grace_ms;
     int64_t time_us; /* 0 absent */
+    int64_t process_limit; /* 0 absent */
     bool follow;
     bool restart;
     bool end_of_input;

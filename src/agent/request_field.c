@@ -73,6 +73,7 @@ static const struct number_rule number_rules[] = {
     {AGENT_DETACH_MS, 0, INT32_MAX, MEMBER(detach_ms)},
     {AGENT_GRACE_MS, 0, INT32_MAX, MEMBER(grace_ms)},
     {AGENT_TIME_US, TIME_US_MIN, INT64_MAX, MEMBER(time_us)},
+    {AGENT_PROCESS_LIMIT, 1, INT32_MAX, MEMBER(process_limit)},
 };
 
 static const struct text_rule path_rules[] = {

@@ -70,6 +70,9 @@ size_t agent_identity_encode(const struct agent_identity *identity,
     if (identity->restored) {
         fields_put_int(&writer, AGENT_RESTORED, 1);
     }
+    if (identity->process_limit > 0) {
+        fields_put_int(&writer, AGENT_PROCESS_LIMIT, identity->process_limit);
+    }
     if (identity->machine) {
         put_machine(&writer);
     }

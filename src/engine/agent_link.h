@@ -22,6 +22,7 @@ struct agent_identity {
     char address[16];                    /* of it, in /etc/hosts; "": not written */
     char resolvers[64];                  /* comma-separated; "": not written */
     bool new_identity;                   /* a machine id of its own */
+    int64_t process_limit;               /* of a machine's commands together; 0: as it is */
     bool
         machine; /* has its own kernel: it gets entropy from the host's pool and the host's time, as of the call */
     bool restored; /* its memory was brought back: every other connection of its agent is dead */

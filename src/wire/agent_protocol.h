@@ -81,7 +81,7 @@ enum agent_operation {
     AGENT_OP_PORTS,      /* → PORT* (listening TCP sockets, by port), DONE */
 
     AGENT_OP_IDENTITY, /* [HOSTNAME], [ADDRESS: of it, in /etc/hosts], [RESOLVERS], [NEW_IDENTITY], [ENTROPY],
-                          [TIME_US], [RESTORED] → DONE when all of it holds, in this order: ENTROPY is credited to the
+                          [TIME_US], [RESTORED], [PROCESS_LIMIT] → DONE when all of it holds, in this order: ENTROPY is credited to the
                           kernel's random pool, which is reseeded; the clock is stepped to TIME_US; files and host
                           name; ERROR when the pool or the clock cannot be set (then no command may run here). From
                           the host only, before a sandbox that was made ahead, or brought back with its memory,
@@ -167,6 +167,7 @@ enum agent_tag {
     AGENT_ENTROPY,       /* raw, AGENT_ENTROPY_BYTES from the host's random pool */
     AGENT_TIME_US,       /* microseconds since 1970, at the moment of sending */
     AGENT_RESTORED,      /* 1: memory was brought back: every other connection is dead and is closed */
+    AGENT_PROCESS_LIMIT, /* in a virtual machine: so many processes and threads may commands have together */
 };
 
 enum agent_session_kind { AGENT_SESSION_JOB = 1, AGENT_SESSION_TERMINAL };

@@ -1,5 +1,7 @@
 """CPU, memory, disk and processes: limits hold, the API tells, the agent answers meanwhile."""
 
+import pytest
+
 from harness.expect import checked
 from harness.wait import wait_until
 
@@ -111,6 +113,7 @@ def test_inodes_run_out_only_inside(make_sandbox):
     sandbox.write("/workspace/again", "x")
 
 
+@pytest.mark.engines("container", "vm")
 def test_process_limit(make_sandbox):
     sandbox = make_sandbox(process_limit=64)
     count, reason = sandbox.output(["python3", "-"], stdin=PROCESS_HOG).split(" ", 1)

@@ -108,3 +108,12 @@ def test_an_idle_one_is_suspended(make_sandbox):
     wait_until(lambda: sandbox.state == "paused", 30, "the idle timeout pauses it")
     assert sandbox.object["paused_with_memory"] is True
     assert sandbox.object["metadata"]["last_pause"]["source"] == "idle_timeout"
+
+
+def test_a_fork_has_the_process_limit_that_it_asks_for(make_sandbox):
+    source = make_sandbox(process_limit=64)
+    with fork(source, process_limit=200) as branch:
+        started = branch.output("for i in $(seq 100); do sleep 30 & done; jobs -p | wc -l; kill $(jobs -p)")
+        assert int(started) == 100
+    refused = source.exec("for i in $(seq 100); do sleep 30 & done; kill $(jobs -p)")
+    assert "esource temporarily unavailable" in refused["stderr"]

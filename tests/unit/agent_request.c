@@ -242,7 +242,9 @@ static void identities_are_parsed(void)
     fields_put_int(&head, AGENT_TIME_US, INT64_C(1800000000000000));
     fields_put_int(&head, AGENT_NEW_IDENTITY, 1);
     fields_put_int(&head, AGENT_RESTORED, 1);
+    fields_put_int(&head, AGENT_PROCESS_LIMIT, 100);
     REQUIRE(parse() == 0);
+    CHECK_INT((int)request.process_limit, 100);
     CHECK_TEXT(request.hostname, "a-1");
     CHECK_TEXT(request.address, "10.0.0.1");
     CHECK_TEXT(request.resolvers, "10.0.0.1,fe80::1");

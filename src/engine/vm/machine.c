@@ -201,6 +201,7 @@ void machine_claim(struct machine *machine)
                                               .new_identity = machine->kind == LAUNCH_NEW || fork,
                                               .machine = true}};
     snprintf(claim.identity.hostname, sizeof(claim.identity.hostname), "%s", plan->hostname);
+    claim.identity.process_limit = plan->process_limit;
     if (machine->network) {
         resolvers_join(&engine->context.resolvers, ",", claim.identity.resolvers,
                        sizeof(claim.identity.resolvers));
