@@ -210,6 +210,17 @@ static void let_go(struct launch *launch)
     launch->socket = close_fd(launch->socket);
 }
 
+/* The log is atoll-host's alone. */
+static void leave_output(void)
+{
+    auto_close int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd <= 2; fd++) {
+        if (dup2(null_fd, fd) < 0) {
+            _exit(1);
+        }
+    }
+}
+
 void launch_run(const struct engine *engine, const struct machine *machine, int socket_fd)
 {
     struct launch launch = {.engine = engine,
@@ -232,6 +243,7 @@ void launch_run(const struct engine *engine, const struct machine *machine, int 
     struct launch_claim claim;
     struct error error = {0};
     process_close_others(&socket_fd, 1);
+    leave_output();
     records_close(engine->records); /* shared memory that nobody here is to write to */
     if (start_machine(&launch, &error) < 0) {
         fail(&launch, &error);

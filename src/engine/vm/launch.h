@@ -82,6 +82,8 @@ int launch_files(struct launch *launch, struct error *err);
 
 /* launch_qemu.c: starts QEMU as a child in a mount namespace of its own. */
 int launch_qemu(struct launch *launch, struct error *err);
+/* No capability can be had again. 0 or -1 errno. */
+int launch_drop_bounds(void);
 
 /* qemu_arguments.c: its command line, NULL-terminated. */
 enum {

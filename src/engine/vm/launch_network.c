@@ -77,6 +77,8 @@ static int make_veth(const struct launch *launch, struct mnl_socket *host,
     if (netns < 0) {
         return error_set(err, ERR_ENGINE, errno, "open the network namespace");
     }
+    struct error ignored; /* what an instance left that had this number and did not end in order */
+    netlink_delete(host, name, &ignored);
     return netlink_make_veth(host, name, outer_interface, netns, err) < 0 ||
                    netlink_add_address(host, name, slot_host_address(instance, slot), 31, err) <
                        0 ||

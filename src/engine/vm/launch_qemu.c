@@ -77,11 +77,22 @@ static int enter_root(const struct launch *launch, struct error *err)
     return mount_pivot(root, err);
 }
 
+int launch_drop_bounds(void)
+{
+    for (int capability = 0; prctl(PR_CAPBSET_READ, capability) >= 0; capability++) {
+        if (prctl(PR_CAPBSET_DROP, capability) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int become_nobody(const struct launch *launch, struct error *err)
 {
     struct rlimit none = {0, 0}, files = {NOFILE_QEMU, NOFILE_QEMU};
     if (setrlimit(RLIMIT_CORE, &none) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0 ||
-        setgroups(0, NULL) < 0 || setresgid(launch->uid, launch->uid, launch->uid) < 0 ||
+        launch_drop_bounds() < 0 || setgroups(0, NULL) < 0 ||
+        setresgid(launch->uid, launch->uid, launch->uid) < 0 ||
         setresuid(launch->uid, launch->uid, launch->uid) < 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
         return error_set(err, ERR_ENGINE, errno, "give up privileges");

@@ -26,8 +26,8 @@ int supervisor_confine(struct launch *launch, struct error *err)
     launch->directory = close_fd(launch->directory);
     launch->saved_device = close_fd(launch->saved_device);
     if (setrlimit(RLIMIT_CORE, &none) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0 ||
-        chdir(launch->engine->empty_path) < 0 || chroot(".") < 0 || setgroups(0, NULL) < 0 ||
-        setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
+        chdir(launch->engine->empty_path) < 0 || chroot(".") < 0 || launch_drop_bounds() < 0 ||
+        setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
         return error_set(err, ERR_ENGINE, errno, "give up privileges");
     }
