@@ -15,8 +15,8 @@
 /* As in a container: commands get their own, see agent/child.c. */
 enum { AGENT_NICE = -10, OPEN_FILES_MAX = 1048576 };
 
-/* Where the agent expects what it is handed. */
-enum { LISTENER_FD = 3, OOM_FD = 4, CGROUP_FD = 5, HANDED_END = 6, SPARE_FD = 32 };
+/* The first number of those that the agent expects what it is handed at, and one above them all. */
+enum { HANDED_FD = 3, SPARE_FD = 32 };
 
 static void end_after_probe(void)
 {
@@ -75,7 +75,7 @@ static void place(int *fds, int count)
         fds[i] = moved;
     }
     for (int i = 0; i < count; i++) {
-        if (dup2(fds[i], LISTENER_FD + i) < 0) {
+        if (dup2(fds[i], HANDED_FD + i) < 0) {
             guest_fail("cannot hand a descriptor over");
         }
     }
@@ -86,15 +86,16 @@ int main(void)
     guest_early_mounts();
     end_after_probe();
     guest_load_modules();
-    int handed[HANDED_END - LISTENER_FD];
-    handed[LISTENER_FD - LISTENER_FD] = guest_open_network();
-    handed[CGROUP_FD - LISTENER_FD] = guest_open_cgroup(&handed[OOM_FD - LISTENER_FD]);
+    int memory_events;
+    int listener = guest_open_network();
+    int cgroup = guest_open_cgroup(&memory_events);
+    int handed[] = {listener, memory_events, cgroup};
     int agent = fcntl(guest_seal_agent(), F_DUPFD_CLOEXEC, SPARE_FD);
     set_kernel_options();
     guest_enter_root();
     set_limits();
     drop_capabilities();
-    place(handed, HANDED_END - LISTENER_FD);
+    place(handed, sizeof(handed) / sizeof(handed[0]));
     char *arguments[] = {"atoll-agent", NULL};
     char *environment[] = {"ATOLL_DURABLE=1", NULL};
     fexecve(agent, arguments, environment);
