@@ -228,7 +228,7 @@ void container_create(struct engine *engine, const struct engine_create *plan,
         return;
     }
     FAULT_POINT("host.create.queued");
-    warm_expect_create(engine, pending);
+    warm_expect_create(engine);
     pool_serve(engine);
     pool_update_soon(engine);
 }

@@ -124,6 +124,7 @@ static bool serve(struct pending_create *pending)
         return false;
     }
     pending_take(pending);
+    warm_count_miss(engine, &pending->plan);
     slot_start(slot, pending);
     pending_free(pending);
     return true;

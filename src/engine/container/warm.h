@@ -25,8 +25,10 @@ int container_pool_status(struct engine *engine, struct engine_pool **ret_pools,
                           struct error *err);
 /* One that is like what the create asks for, or NULL. */
 struct slot *warm_find(struct engine *engine, const struct pending_create *pending);
-/* A create begins: refills wait for a moment; counts it if there is none for it. */
-void warm_expect_create(struct engine *engine, const struct pending_create *pending);
+/* A create begins: refills wait for a moment. */
+void warm_expect_create(struct engine *engine);
+/* One that there might have been a pool for starts cold. */
+void warm_count_miss(struct engine *engine, const struct engine_create *plan);
 /* Makes what is missing, ends what is too many or of a template that was built anew. */
 void warm_update(struct engine *engine);
 void warm_count_refill(struct slot *slot);

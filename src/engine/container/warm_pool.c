@@ -100,13 +100,17 @@ static void look_again_in(struct engine *engine, int64_t delay_ms)
     event_timer_set(engine->context.loop, &engine->warm_timer, delay_ms);
 }
 
-void warm_expect_create(struct engine *engine, const struct pending_create *pending)
+void warm_count_miss(struct engine *engine, const struct engine_create *plan)
 {
-    int64_t now_ms = clock_monotonic_ms();
-    struct warm_pool *pool = pool_of(engine, &pending->plan);
-    if (pool && !warm_find(engine, pending)) {
+    struct warm_pool *pool = pool_of(engine, plan);
+    if (pool) {
         pool->misses++;
     }
+}
+
+void warm_expect_create(struct engine *engine)
+{
+    int64_t now_ms = clock_monotonic_ms();
     if (!engine->warm_waits_since_ms) {
         engine->warm_waits_since_ms = now_ms;
     }
