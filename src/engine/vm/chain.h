@@ -23,7 +23,7 @@ int chain_switch(struct qmp *qmp, const struct vm_layers *layers, struct error *
 void chain_drop(struct qmp *qmp, int directory_fd, struct vm_layers *layers);
 
 /* When the chain has VM_LAYERS_MAX images: moves what all between seed and top hold into the top, while the machine runs.
- * Snapshots keep the images. */
+ * Snapshots keep the images. A failure is one only when the chain cannot grow any more. */
 int chain_shorten(struct qmp *qmp, int directory_fd, struct error *err);
 
 #endif

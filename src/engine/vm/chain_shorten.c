@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/log.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -59,16 +60,11 @@ static int wait_for_job(struct qmp *qmp, struct error *err)
     return ended > 0 ? 0 : -1;
 }
 
-int chain_shorten(struct qmp *qmp, int directory_fd, struct error *err)
+static int shorten(struct qmp *qmp, int directory_fd, const struct vm_layers *whole,
+                   struct error *err)
 {
-    struct vm_layers layers, shorter;
+    struct vm_layers layers = *whole, shorter;
     struct error ignored;
-    if (chain_read(qmp, directory_fd, &layers, err) < 0) {
-        return -1;
-    }
-    if (layers.count < VM_LAYERS_MAX) {
-        return 0;
-    }
     int top = layers.count - 1;
     json_t *arguments =
         json_pack("{s:s, s:s, s:s, s:b}", "job-id", job_name, "device", layers.at[top].name,
@@ -91,4 +87,22 @@ int chain_shorten(struct qmp *qmp, int directory_fd, struct error *err)
         unlinkat(directory_fd, layers.at[i].name, 0);
     }
     return 0;
+}
+
+int chain_shorten(struct qmp *qmp, int directory_fd, struct error *err)
+{
+    struct vm_layers layers;
+    struct error problem = {0};
+    if (chain_read(qmp, directory_fd, &layers, err) < 0) {
+        return -1;
+    }
+    if (layers.count < VM_LAYERS_MAX || shorten(qmp, directory_fd, &layers, &problem) == 0) {
+        return 0;
+    }
+    if (layers.count < VM_LAYERS_MAX + VM_LAYERS_SLACK / 2) { /* what was joined so far stays so */
+        log_warn("vm.shorten", "layers=%d error=%s", layers.count, problem.message);
+        return 0;
+    }
+    *err = problem;
+    return -1;
 }

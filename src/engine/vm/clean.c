@@ -97,8 +97,13 @@ static void release(struct machine *machine)
     machine->released = true;
     remove_files(machine);
     FAULT_POINT("host.vm.destroy.removed");
+    char id[ID_SIZE];
+    memcpy(id, machine->plan.id, sizeof(id));
     machine->plan.id[0] = '\0';
     answer(machine);
+    if (id[0]) {
+        vm_create_on_released(machine->engine, id);
+    }
 }
 
 static void poll_clean(void *owner)

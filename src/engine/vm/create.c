@@ -65,24 +65,48 @@ static void launch(struct engine *engine, enum launch_kind kind, const struct vm
     }
 }
 
-static void wait_for_seed(struct engine *engine, const struct vm_shape *shape,
-                          const struct engine_create *plan, struct engine_call *call,
-                          int64_t started_us)
+/* NULL when there is no memory; then the call is answered. */
+static struct vm_pending *wait(struct engine *engine, const struct engine_create *plan,
+                               struct engine_call *call)
 {
-    struct error error = {0};
     struct vm_pending *pending = calloc(1, sizeof(*pending));
     if (!pending) {
+        struct error error;
         error_set(&error, ERR_INTERNAL, ENOMEM, "create sandbox %s", plan->id);
         call_done(call, &error);
-        return;
+        return NULL;
     }
-    *pending =
-        (struct vm_pending){.plan = *plan, .call = call, .shape = *shape, .started_us = started_us};
-    vm_shape_key(shape, pending->key);
+    pending->plan = *plan;
+    pending->call = call;
+    pending->started_us = clock_monotonic_us();
     pending->next = engine->pending;
     engine->pending = pending;
-    if (seed_make(engine, shape, &error) < 0) {
-        vm_pending_finish(engine, pending, &error);
+    return pending;
+}
+
+static void wait_for_seed(struct engine *engine, const struct vm_shape *shape,
+                          const struct engine_create *plan, struct engine_call *call)
+{
+    struct error error = {0};
+    struct vm_pending *pending = wait(engine, plan, call);
+    if (pending) {
+        pending->shape = *shape;
+        vm_shape_key(shape, pending->key);
+        if (seed_make(engine, shape, &error) < 0) {
+            vm_pending_finish(engine, pending, &error);
+        }
+    }
+}
+
+void vm_create_on_released(struct engine *engine, const char *id)
+{
+    struct vm_pending *pending = vm_pending_find(engine, id);
+    if (pending) {
+        struct engine_create plan = pending->plan;
+        struct engine_call *call = pending->call;
+        pending->call = NULL;
+        vm_pending_finish(engine, pending, NULL);
+        vm_create(engine, &plan, call);
     }
 }
 
@@ -125,7 +149,7 @@ static void create_new(struct engine *engine, const struct vm_shape *shape,
     if (seed_exists(engine, key)) {
         launch(engine, LAUNCH_NEW, shape, plan, call, now_us, false);
     } else {
-        wait_for_seed(engine, shape, plan, call, now_us);
+        wait_for_seed(engine, shape, plan, call);
     }
 }
 
@@ -144,6 +168,9 @@ static int check(const struct engine *engine, const struct engine_create *plan, 
         vm_job_works_on(engine, plan->id) || (kept && !plan->keep_disk)) {
         return error_set(err, ERR_CONFLICT, 0, "sandbox %s exists", plan->id);
     }
+    if (!plan->keep_disk && moment_check_space(engine, err) < 0) {
+        return -1;
+    }
     if (plan->snapshot_id[0] && !vm_snapshot_has(engine, plan->snapshot_id)) {
         return error_set(err, ERR_NOT_RESTORABLE, 0, "the snapshot %s is not on this host",
                          plan->snapshot_id);
@@ -158,6 +185,12 @@ void vm_create(struct engine *engine, const struct engine_create *plan, struct e
 {
     struct error error = {0};
     struct vm_shape shape;
+    const struct machine *before = machine_find(engine, plan->id);
+    if (plan->keep_disk && before && before->state == MACHINE_ENDING && !before->discard &&
+        !vm_pending_find(engine, plan->id)) {
+        wait(engine, plan, call); /* for the one whose files it takes over */
+        return;
+    }
     if (check(engine, plan, &error) < 0 ||
         vm_shape_now(engine, plan->template_image, plan->cpu_count, plan->memory_bytes,
                      plan->disk_bytes, &shape, &error) < 0) {

@@ -105,7 +105,7 @@ struct vm_seed {
     struct vm_seed *next;
 };
 
-/* A create that waits for its seed. */
+/* A create that waits for its seed, or (key "") for the end of what has its id. */
 struct vm_pending {
     struct engine_create plan;
     struct engine_call *call;
@@ -190,6 +190,8 @@ void vm_create(struct engine *engine, const struct engine_create *plan, struct e
 void vm_pending_finish(struct engine *engine, struct vm_pending *pending,
                        const struct error *error);
 struct vm_pending *vm_pending_find(const struct engine *engine, const char *id);
+/* What had that id is gone: a create that waited for it goes on. */
+void vm_create_on_released(struct engine *engine, const char *id);
 /* A seed was made or could not be: those that wait for it go on. */
 void vm_create_on_seed(struct engine *engine, const char *key, const struct error *error);
 

@@ -22,7 +22,7 @@
  * nothing else. Everything of a sandbox it gets as descriptors.
  */
 
-enum { NOFILE_QEMU = 1024, FIRST_KEPT = 128 };
+enum { NOFILE_QEMU = 1024, FIRST_KEPT = 128, FILE_SLACK_BYTES = 64 * 1024 * 1024 };
 
 struct bind {
     const char *from, *to;
@@ -90,9 +90,14 @@ int launch_drop_bounds(void)
 static int become_nobody(const struct launch *launch, struct error *err)
 {
     struct rlimit none = {0, 0}, files = {NOFILE_QEMU, NOFILE_QEMU};
-    if (setrlimit(RLIMIT_CORE, &none) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0 ||
-        launch_drop_bounds() < 0 || setgroups(0, NULL) < 0 ||
-        setresgid(launch->uid, launch->uid, launch->uid) < 0 ||
+    /* No file that it writes is longer than a disk that is full. */
+    rlim_t most =
+        (rlim_t)(launch->shape.disk_bytes + launch->shape.disk_bytes / 8) + FILE_SLACK_BYTES;
+    struct rlimit size = {most, most};
+    signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &size) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ||
+        setrlimit(RLIMIT_NOFILE, &files) < 0 || launch_drop_bounds() < 0 ||
+        setgroups(0, NULL) < 0 || setresgid(launch->uid, launch->uid, launch->uid) < 0 ||
         setresuid(launch->uid, launch->uid, launch->uid) < 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
         return error_set(err, ERR_ENGINE, errno, "give up privileges");

@@ -9,9 +9,10 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
-enum { CLOCK_MS = 5000, MEBIBYTE = 1024 * 1024 };
+enum { CLOCK_MS = 5000, MEBIBYTE = 1024 * 1024, DEVICE_MAX_BYTES = 64 * MEBIBYTE };
 
 int moment_check_space(const struct engine *engine, struct error *err)
 {
@@ -62,6 +63,7 @@ static int make_file(int directory_fd, const char *name, int flags, struct error
 int moment_save(const struct vm_job *job, struct qmp *qmp, int source_fd, int saved_fd,
                 struct error *err)
 {
+    struct stat info;
     auto_close int device_fd = make_file(saved_fd, VM_DEVICE_NAME, O_WRONLY, err);
     auto_close int memory_fd =
         device_fd < 0 ? -1 : make_file(saved_fd, VM_MEMORY_NAME, O_RDWR, err);
@@ -74,6 +76,9 @@ int moment_save(const struct vm_job *job, struct qmp *qmp, int source_fd, int sa
     }
     if (device_save(qmp, device_fd, err) < 0) {
         return -1;
+    }
+    if (fstat(device_fd, &info) < 0 || info.st_size > DEVICE_MAX_BYTES) {
+        return error_set(err, ERR_ENGINE, 0, "QEMU says too much about its devices");
     }
     FAULT_POINT("host.vm.save.devices");
     return vm_memory_save(job->qemu_pid, base_fd, memory_fd, err);

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PATIENCE_MS = 60 * 1000 /* the host's disk may be slow, and QEMU wait for it */ };
+
 /* A machine whose helper died may stand still: it goes on. */
 static int run(struct vm_job *job, struct error *err)
 {
@@ -17,7 +19,7 @@ static int run(struct vm_job *job, struct error *err)
     struct error ignored;
     auto_close int directory_fd = open(sandbox_directory(job->engine, job->id, path),
                                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct qmp *qmp = qmp_open(machine_qmp_path(job->machine, path), VM_QMP_MS, err);
+    struct qmp *qmp = qmp_open(machine_qmp_path(job->machine, path), PATIENCE_MS, err);
     if (!qmp) {
         return -1;
     }

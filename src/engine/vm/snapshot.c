@@ -50,7 +50,7 @@ static void on_saved(struct vm_job *job, const struct error *error)
     failure = *error;
     error_prefix(&failure, "snapshot sandbox %s", job->id);
     discard(job->engine, job->snapshot_id);
-    if (job->machine && !job->report->finished) {
+    if (job->machine && (!job->report->finished || job->report->number)) {
         machine_recover(job->machine);
     }
     call_done(call, &failure);

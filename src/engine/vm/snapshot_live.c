@@ -40,6 +40,7 @@ static int stand_still(struct vm_job *job, struct qmp *qmp, struct snapshot_file
     int continued = machine_continue(qmp, &error);
     alarm(0);
     files->result.pause_us = clock_monotonic_us() - since_us;
+    job->report->number = continued < 0; /* it may stand still */
     FAULT_POINT("host.vm.snapshot.continued");
     if (result == 0 && continued < 0) {
         *err = error;

@@ -60,7 +60,7 @@ static int save_or_continue(struct vm_job *job, struct qmp *qmp, int directory_f
         return 0;
     }
     saved_discard(directory_fd, VM_UNFINISHED_NAME);
-    machine_continue(qmp, &ignored);
+    job->report->number = machine_continue(qmp, &ignored) < 0; /* it may stand still */
     moment_correct_clock(job);
     return -1;
 }
@@ -110,7 +110,7 @@ static void on_suspended(struct vm_job *job, const struct error *error)
         error_set(&failure, ERR_ENGINE, 0, "its memory was not saved");
     }
     error_prefix(&failure, "suspend sandbox %s", job->id);
-    if (machine && !job->report->finished) {
+    if (machine && (!job->report->finished || job->report->number)) {
         machine_recover(machine);
     }
     call_done(job->call, &failure);
