@@ -68,6 +68,9 @@ struct sandbox {
     /* under starts.mutex */
     struct sandbox *next_start;
     bool start_queued;
+
+    bool expiring;               /* under mutex: its timeout is being carried out */
+    struct sandbox *next_expiry; /* under expiries.mutex */
 };
 
 enum { START_THREADS = 8 }; /* apps and services of so many sandboxes are started at once */
@@ -89,6 +92,18 @@ struct snapshot_totals {
     atomic_int_fast64_t taken, failed, deleted, restored, restore_failed, forked, pauses, pause_us;
 };
 
+enum { EXPIRY_THREADS = 4 }; /* timeouts of so many sandboxes are carried out at once */
+
+/* Sandboxes that are due; each holds a reference. */
+struct expiries {
+    pthread_mutex_t mutex;
+    pthread_cond_t work;
+    struct sandbox *first, *last;
+    pthread_t threads[EXPIRY_THREADS];
+    int thread_count, idle_count;
+    bool closing;
+};
+
 struct sandboxes {
     const struct settings *settings;
     struct store *store;
@@ -105,6 +120,7 @@ struct sandboxes {
     struct sandbox *by_slug[ID_BUCKETS];
     struct preview_domain *preview_domains[TENANT_BUCKETS]; /* under views_lock */
     struct starts starts;
+    struct expiries expiries;
     struct browsers browsers;
 
     atomic_uint_fast64_t sequence;
@@ -309,6 +325,14 @@ void ended_busy(struct sandboxes *sandboxes, struct sandbox *sandbox, const char
 /* A record that only the store has; ERR_NOT_FOUND when it is not the tenant's. Clear it. */
 int find_destroyed(struct sandboxes *sandboxes, const struct principal *principal, const char *id,
                    struct sandbox_record *ret_record, struct error *err);
+
+/* --- expiries.c --- */
+
+void expiries_init(struct expiries *expiries);
+/* Pauses or destroys what is due, in a thread of its own. Takes the reference. Timer thread only. */
+void expiries_request(struct sandboxes *sandboxes, struct sandbox *sandbox);
+/* Joins its threads, which may have something to end. */
+void expiries_close(struct expiries *expiries);
 
 /* --- timers.c --- */
 

@@ -25,6 +25,7 @@ static struct sandboxes *allocate(const struct settings *settings, struct store 
     sandboxes->catalogue = catalogue;
     atomic_init(&sandboxes->sequence, 1);
     starts_init(&sandboxes->starts);
+    expiries_init(&sandboxes->expiries);
     browsers_init(&sandboxes->browsers);
     pthread_rwlock_init(&sandboxes->views_lock, NULL);
     pthread_rwlock_init(&sandboxes->registry_lock, NULL);

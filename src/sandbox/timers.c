@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 enum {
-    RETRY_MS = 5000,        /* after a pause or destroy that failed */
+    RETRY_MS = 5000,        /* when there is no memory to look */
     HOUSEKEEPING_MS = 2000, /* between looks at the store's log */
     PRUNE_MS = 15 * 60 * 1000,
     DUE_MAX = 64,                /* handled before looking again */
@@ -66,34 +66,14 @@ static bool is_due(const struct sandbox *sandbox, void *context)
     struct due_scan *scan = context;
     const char *source;
     int64_t deadline_ms = sandbox_deadline_ms(sandbox, &source);
+    if (sandbox->expiring) {
+        return false;
+    }
     if (deadline_ms > scan->now_ms) {
         scan->next_ms = deadline_ms < scan->next_ms ? deadline_ms : scan->next_ms;
         return false;
     }
     return true;
-}
-
-/* Pauses or destroys it, if it is still due once it is ours. Takes the reference. */
-static void expire(struct sandboxes *sandboxes, struct sandbox *sandbox)
-{
-    struct error err = {0};
-    if (change_begin_found(sandboxes, sandbox, 0, &err) < 0) {
-        sandbox_unref(sandbox); /* being changed: looked at again in the next round */
-        return;
-    }
-    const char *source;
-    if (sandbox_deadline_ms(sandbox, &source) <= clock_monotonic_ms()) {
-        int result = sandbox->record.persistent ? pause_busy(sandboxes, sandbox, source, &err)
-                                                : destroy_busy(sandboxes, sandbox, source, &err);
-        if (result < 0) {
-            log_warn("sandbox.timeout_failed", "id=%s source=%s error=%s", sandbox->record.id,
-                     source, err.message);
-            sandbox->retry_after_ms = clock_monotonic_ms() + RETRY_MS;
-        } else {
-            atomic_fetch_add(&sandboxes->timeouts_total, 1);
-        }
-    }
-    change_end(sandboxes, sandbox);
 }
 
 /* Handles what is due; returns when to look again. */
@@ -106,11 +86,10 @@ static int64_t expire_due(struct sandboxes *sandboxes)
         return scan.now_ms + RETRY_MS;
     }
     for (size_t i = 0; i < count; i++) {
-        expire(sandboxes, due[i]);
+        expiries_request(sandboxes, due[i]);
     }
     free(due);
-    /* Something due may be busy now, or failed: look again soon. */
-    return count > 0 ? clock_monotonic_ms() + 10 : scan.next_ms;
+    return count == DUE_MAX ? scan.now_ms : scan.next_ms;
 }
 
 static bool is_old_failure(const struct sandbox *sandbox, void *context)
@@ -209,4 +188,5 @@ void timers_stop(struct sandboxes *sandboxes)
         pthread_join(sandboxes->timer_thread, NULL);
         sandboxes->timer_started = false;
     }
+    expiries_close(&sandboxes->expiries);
 }

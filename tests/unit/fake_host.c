@@ -23,6 +23,7 @@ static struct {
     struct host_pool pools[POOLS_MAX];
     size_t pool_count;
     bool memory_is_gone;
+    char held[32]; /* whose freeze waits */
     char console[2048];
     struct {
         enum error_code code;
@@ -31,7 +32,8 @@ static struct {
     int calls[FAKE_CALL_COUNT];
     bool unreachable;
     int watch_fd; /* our end, or -1 */
-} host = {.mutex = PTHREAD_MUTEX_INITIALIZER, .watch_fd = -1};
+    pthread_cond_t let_go;
+} host = {.let_go = PTHREAD_COND_INITIALIZER, .mutex = PTHREAD_MUTEX_INITIALIZER, .watch_fd = -1};
 
 static void lock(void)
 {
@@ -128,6 +130,7 @@ void fake_host_reset(void)
     host.console[0] = '\0';
     host.vm_accel = NULL;
     host.memory_is_gone = false;
+    host.held[0] = '\0';
     memset(host.faults, 0, sizeof(host.faults));
     memset(host.calls, 0, sizeof(host.calls));
     host.unreachable = false;
@@ -159,6 +162,14 @@ void fake_host_vm(const char *accel, const char *problem)
     lock();
     host.vm_accel = accel;
     host.vm_problem = problem;
+    unlock();
+}
+
+void fake_host_hold_freeze(const char *id)
+{
+    lock();
+    snprintf(host.held, sizeof(host.held), "%s", id ? id : "");
+    pthread_cond_broadcast(&host.let_go);
     unlock();
 }
 
@@ -391,6 +402,9 @@ int host_freeze(struct hostclient *client, const char *id, enum host_state *ret_
 {
     (void)client;
     lock();
+    while (strcmp(host.held, id) == 0) {
+        pthread_cond_wait(&host.let_go, &host.mutex);
+    }
     const struct host_sandbox *sandbox = find(id);
     *ret_state =
         sandbox && strcmp(sandbox->engine, "vm") == 0 ? HOST_STATE_SUSPENDED : HOST_STATE_FROZEN;

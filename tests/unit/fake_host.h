@@ -32,6 +32,8 @@ void fake_host_reachable(bool reachable);
 /* The host has a vm engine, too, which keeps memory: accel "kvm" or "tcg"; problem: why it is not usable, or "".
  * accel NULL: it has none (so it begins). */
 void fake_host_vm(const char *accel, const char *problem);
+/* A freeze of that sandbox takes until it is let go (NULL). */
+void fake_host_hold_freeze(const char *id);
 /* What was saved of memory cannot be used any more: everything starts anew on its files. */
 void fake_host_forget_memory(void);
 /* What the next end of a sandbox shows of its machine's console. */

@@ -249,6 +249,20 @@ static void timeouts_pause_or_destroy(void)
     CHECK_TEXT(text, "idle_timeout");
 }
 
+static void a_slow_pause_delays_no_other_timeout(void)
+{
+    char slow[ID_SIZE], other[ID_SIZE];
+    REQUIRE(create("{\"timeout_sec\":1}", slow));
+    fake_host_hold_freeze(slow);
+    CHECK(fixture_await(&f, slow, "pausing"));
+    if (CHECK(create("{\"timeout_sec\":1}", other))) {
+        CHECK(fixture_await(&f, other, "paused"));
+    }
+    CHECK_TEXT(fixture_state(&f, slow), "pausing");
+    fake_host_hold_freeze(NULL);
+    CHECK(fixture_await(&f, slow, "paused"));
+}
+
 static void the_idle_clock_waits_for_the_last_use(void)
 {
     char used[ID_SIZE], unused[ID_SIZE];
@@ -386,6 +400,7 @@ static void verbs_from_many_threads_take_turns(void)
     X(one_that_ends_by_itself_is_in_error_and_keeps_its_files)                                     \
     X(a_paused_one_whose_processes_end_starts_cold)                                                \
     X(timeouts_pause_or_destroy)                                                                   \
+    X(a_slow_pause_delays_no_other_timeout)                                                        \
     X(the_idle_clock_waits_for_the_last_use)                                                       \
     X(changes_are_all_or_nothing)                                                                  \
     X(lists_filter_and_page)                                                                       \
