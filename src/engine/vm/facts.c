@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "engine/digest.h"
+#include "linux/process.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { MANIFEST_MAX = 64 * 1024, CPU_INFO_MAX = 256 * 1024 };
+enum { MANIFEST_MAX = 64 * 1024, CPU_INFO_MAX = 256 * 1024, VERSION_BYTES = 256 };
 
 static const char program[] = "/usr/bin/qemu-system-x86_64";
 
@@ -24,20 +25,45 @@ static void between(const char *text, const char *before, const char *after, cha
     snprintf(found, size, "%.*s", (int)strcspn(from, after), from);
 }
 
+static void __attribute__((noreturn)) exec_version(int output)
+{
+    static const char *const argv[] = {"qemu-system-x86_64", "--version", NULL};
+    static const char *const environment[] = {"LC_ALL=C", NULL};
+    if (dup2(output, STDOUT_FILENO) >= 0) {
+        execve(program, (char *const *)argv, (char *const *)environment);
+    }
+    _exit(1);
+}
+
+/* The first line that it prints. */
+static void ask_version(char text[VERSION_BYTES])
+{
+    int ends[2];
+    text[0] = '\0';
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return;
+    }
+    pid_t pid = process_fork_helper();
+    if (pid == 0) {
+        exec_version(ends[1]);
+    }
+    close_fd(ends[1]);
+    ssize_t got = read(ends[0], text, VERSION_BYTES - 1);
+    text[got > 0 ? got : 0] = '\0';
+    close_fd(ends[0]);
+    if (pid > 0) {
+        waitpid(pid, NULL, 0);
+    }
+}
+
 static int find_qemu(struct engine *engine, struct error *err)
 {
-    char text[256] = "";
+    char text[VERSION_BYTES];
     if (access(program, X_OK) < 0) {
         return error_set(err, ERR_HOST_UNSUPPORTED, 0,
                          "QEMU is not installed: run scripts/install-deps vm");
     }
-    FILE *output = popen("exec /usr/bin/qemu-system-x86_64 --version 2>/dev/null", "re");
-    if (output) {
-        if (!fgets(text, sizeof(text), output)) {
-            text[0] = '\0';
-        }
-        pclose(output);
-    }
+    ask_version(text);
     between(text, "version ", "\n", engine->facts.qemu_version, sizeof(engine->facts.qemu_version));
     return engine->facts.qemu_version[0]
                ? 0

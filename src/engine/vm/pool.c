@@ -194,7 +194,9 @@ struct machine *vm_pool_take(struct engine *engine, const struct engine_create *
                                   .memory_bytes = plan->memory_bytes,
                                   .disk_bytes = plan->disk_bytes,
                                   .network = plan->network};
+    char key[ENGINE_DIGEST_SIZE];
     memcpy(wanted.template_image, plan->template_image, sizeof(wanted.template_image));
+    vm_shape_key(shape, key);
     struct vm_pool *pool = find(engine, &wanted);
     if (!pool || pool->status.wanted == 0) {
         return NULL;
@@ -205,7 +207,8 @@ struct machine *vm_pool_take(struct engine *engine, const struct engine_create *
             continue;
         }
         machine->pool = NULL;
-        if (memcmp(&machine->shape, shape, sizeof(*shape)) == 0) {
+        char own[ENGINE_DIGEST_SIZE];
+        if (vm_shape_key(&machine->shape, own) == 0 && strcmp(own, key) == 0) {
             pool->status.hits++;
             return machine;
         }
