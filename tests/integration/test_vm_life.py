@@ -61,7 +61,7 @@ def test_usage_is_told(client, shared_sandbox):
     shared_sandbox.output("head -c 20000000 /dev/zero | tr '\\0' x > /workspace/used; sync")
     usage = checked(client.get(f"{shared_sandbox.path}/metrics"))["data"]
     assert usage["current"]["active_cpu_ms"] > 0
-    assert usage["current"]["peak_memory_mb"] > 100
+    assert usage["current"]["memory_peak_bytes"] > 30 << 20  # QEMU and the pages that are its own
 
 
 def test_many_at_once(client):
