@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@ struct qmp {
     int fd;
     int64_t timeout_ms;
     int64_t deadline_ms; /* of what is being done */
+    bool broken;         /* an answer is missing: what comes next would be taken for another one */
     struct buffer input; /* what was read and not yet looked at */
 };
 
@@ -86,7 +88,11 @@ static int wait_for_answer(struct qmp *qmp, json_t **ret_result, struct error *e
     for (int i = 0; i < QMP_SKIPPED_MAX; i++) {
         enum qmp_line kind;
         json_t *value = NULL;
-        if (next_line(qmp, &kind, &value, err) < 0 || kind == QMP_LINE_ERROR) {
+        if (next_line(qmp, &kind, &value, err) < 0) {
+            qmp->broken = true;
+            return -1;
+        }
+        if (kind == QMP_LINE_ERROR) {
             return -1;
         }
         if (kind == QMP_LINE_ANSWER) {
@@ -94,6 +100,7 @@ static int wait_for_answer(struct qmp *qmp, json_t **ret_result, struct error *e
             return 0;
         }
     }
+    qmp->broken = true;
     return error_set(err, ERR_ENGINE, 0, "QEMU says much, but not the answer");
 }
 
@@ -147,9 +154,16 @@ int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd,
     if (!text) {
         return error_set(err, ERR_INTERNAL, ENOMEM, "%s", command);
     }
+    if (qmp->broken) {
+        return error_set(err, ERR_ENGINE, 0, "%s: QEMU does not answer", command);
+    }
     size_t length = strlen(text);
     text[length] = '\n'; /* in place of its NUL */
-    if (send_line(qmp, text, length + 1, fd, err) < 0 || wait_for_answer(qmp, &result, err) < 0) {
+    if (send_line(qmp, text, length + 1, fd, err) < 0) {
+        qmp->broken = true;
+        return error_prefix(err, "%s", command);
+    }
+    if (wait_for_answer(qmp, &result, err) < 0) {
         return error_prefix(err, "%s", command);
     }
     if (ret_result) {

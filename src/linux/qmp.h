@@ -36,7 +36,7 @@ void qmp_set_timeout(struct qmp *qmp, int64_t timeout_ms);
 
 /* Runs a command and waits for its answer. arguments (may be NULL) are its own from then on, whatever comes of it;
  * *ret_result (may be NULL) is the caller's. fd: sent along, -1: none; stays the caller's. 0, or -1 with err:
- * ERR_ENGINE, with what QEMU says. */
+ * ERR_ENGINE, with what QEMU says. After an answer that did not come all that follow fail at once. */
 int qmp_execute(struct qmp *qmp, const char *command, json_t *arguments, int fd,
                 json_t **ret_result, struct error *err);
 
