@@ -4,6 +4,8 @@ import pytest
 
 from harness.raw import raw_request
 
+pytestmark = pytest.mark.engines("container", "vm")
+
 IDS = [
     "..",
     "../..",

@@ -7,6 +7,8 @@ import pytest
 from harness.client import Sandbox
 from harness.sse import EventStream
 
+pytestmark = pytest.mark.engines("container", "vm")
+
 ROUNDS = 60
 
 

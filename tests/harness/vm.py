@@ -1,7 +1,9 @@
 """Virtual machines: their shape in tests, the directory of their seeds, the processes behind them."""
 
+import json
 import os
 import pathlib
+import subprocess
 
 # One shape for all, because booting a seed takes seconds.
 SHAPE = {"engine": "vm", "cpu_count": 1, "memory_mb": 512, "disk_mb": 512}
@@ -31,6 +33,13 @@ def machine_of(instance, sandbox):
     found = [pid for pid in machines(instance) if any(sandbox.id in path for path in _open_files(pid))]
     assert len(found) == 1, f"{sandbox.id} has these machines: {found}"
     return found[0]
+
+
+def address_of(instance, sandbox):
+    """The address of a machine's network on this machine, by which it goes out."""
+    command = ["nsenter", "-t", str(machine_of(instance, sandbox)), "-n", "ip", "-j", "-4", "addr", "show", "eth0"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return json.loads(told)[0]["addr_info"][0]["local"]
 
 
 def crash(sandbox):

@@ -9,6 +9,8 @@ import pytest
 from harness.expect import b64, checked, expect_error
 from harness.wait import wait_until
 
+pytestmark = pytest.mark.engines("container", "vm")
+
 
 def exec_reply(sandbox, **body):
     return sandbox.client.post(f"{sandbox.path}/exec", body)

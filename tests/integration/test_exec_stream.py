@@ -9,6 +9,8 @@ from harness.client import event_bytes
 from harness.expect import checked, expect_error
 from harness.wait import wait_until
 
+pytestmark = pytest.mark.engines("container", "vm")
+
 
 def collect(stream):
     with stream:

@@ -7,6 +7,8 @@ import pytest
 
 from harness.expect import b64, checked, expect_error
 
+pytestmark = pytest.mark.engines("container", "vm")
+
 CONTENT = bytes(n % 251 for n in range(100_000))
 
 

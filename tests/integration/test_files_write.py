@@ -7,6 +7,8 @@ import pytest
 
 from harness.expect import b64, checked, expect_error
 
+pytestmark = pytest.mark.engines("container", "vm")
+
 BINARY = bytes(range(256)) * 50
 
 

@@ -9,6 +9,8 @@ from harness.expect import checked
 from harness.snapshots import fork, take
 from harness.wait import wait_until
 
+pytestmark = pytest.mark.engines("container", "vm")
+
 
 @pytest.fixture
 def forks(client):
@@ -43,7 +45,7 @@ def test_a_fork_has_the_files_and_goes_its_own_way(make_sandbox, forks):
     assert branch.output("echo alive") == "alive\n"
 
 
-def test_ten_forks_differ_in_identity(make_sandbox, forks):
+def test_ten_forks_differ_in_identity(make_sandbox, forks, engine):
     source = make_sandbox()
     source.output("tr -d - < /proc/sys/kernel/random/uuid > /etc/machine-id")
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -53,7 +55,8 @@ def test_ten_forks_differ_in_identity(make_sandbox, forks):
     for number, what in enumerate(("machine-id", "host name", "/etc/hostname", "random numbers")):
         assert len({each[number] for each in lines}) == len(all_of_them), what
     addresses = [each.output("ip -o addr show 2>/dev/null || cat /proc/net/fib_trie") for each in all_of_them]
-    assert len(set(addresses)) == len(all_of_them)
+    # Machines have the same address inside, each in a network of its own.
+    assert len(set(addresses)) == (1 if engine == "vm" else len(all_of_them))
     assert len({each.object["slug"] for each in all_of_them}) == len(all_of_them)
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from harness.expect import checked, expect_error
 
+pytestmark = pytest.mark.engines("container", "vm")
+
 
 @pytest.fixture(scope="module")
 def fs(shared_sandbox):

@@ -6,6 +6,8 @@ from harness import jobs
 from harness.expect import checked, expect_error
 from harness.wait import wait_until
 
+pytestmark = pytest.mark.engines("container", "vm")
+
 GONE = "pgrep -f '{}' >/dev/null || echo gone"
 
 

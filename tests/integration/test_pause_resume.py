@@ -1,9 +1,13 @@
 """Pause freezes processes and keeps files; resume lets them go on where they were."""
 
+import pytest
+
 import threading
 
 from harness.expect import checked, expect_error
 from harness.wait import wait_until
+
+pytestmark = pytest.mark.engines("container", "vm")
 
 # Counts as fast as it can, so that a freeze shows at once.
 COUNTER = "nohup sh -c 'i=0; while :; do i=$((i+1)); echo $i > /tmp/count; done' >/dev/null 2>&1 &"
@@ -94,6 +98,7 @@ def test_pause_and_resume_at_once_from_many_clients_end_in_a_sane_state(sandbox)
     assert sandbox.output("echo alive") == "alive\n"
 
 
+@pytest.mark.engines("container")
 def test_open_streams_go_on_after_a_pause(sandbox):
     with sandbox.stream("echo one; read line; echo $line", open_stdin=True) as stream:
         started = stream.next("started")

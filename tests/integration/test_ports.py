@@ -1,12 +1,18 @@
 """GET …/ports: what listens in the sandbox, and whose it is."""
 
+import pytest
+
 from harness.expect import checked, expect_error
 from harness.wait import wait_until
+
+pytestmark = pytest.mark.engines("container", "vm")
 
 SERVER = """
 import socket, sys, time
 sockets = []
 for family, address, port in ((2, "127.0.0.1", 3000), (2, "0.0.0.0", 8000), (10, "::1", 3000)):
+    if family == 10 and not socket.has_dualstack_ipv6():
+        continue
     made = socket.socket(family)
     made.bind((address, port))
     made.listen()
@@ -28,13 +34,16 @@ def test_nothing_listens_at_first_not_even_the_agent(sandbox):
     assert ports(sandbox) == []
 
 
-def test_servers_are_listed_with_address_and_process(sandbox):
+def test_servers_are_listed_with_address_and_process(sandbox, engine):
     sandbox.write("/tmp/server.py", SERVER)
     sandbox.output("nohup python3 /tmp/server.py >/tmp/log 2>&1 & echo $! > /tmp/pid")
     wait_until(lambda: sandbox.exec("test -e /tmp/ready")["exit_code"] == 0, 20, "the server listens")
     pid = int(sandbox.output("cat /tmp/pid"))
     found = ports(sandbox)
-    assert [(one["port"], one["address"]) for one in found] == [(3000, "127.0.0.1"), (3000, "::1"), (8000, "0.0.0.0")]
+    expected = [(3000, "127.0.0.1"), (3000, "::1"), (8000, "0.0.0.0")]
+    if engine == "vm":  # which has no IPv6
+        expected.remove((3000, "::1"))
+    assert [(one["port"], one["address"]) for one in found] == expected
     for one in found:
         assert one["protocol"] == "tcp"
         assert one["process"]["name"].startswith("python3")

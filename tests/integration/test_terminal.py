@@ -8,6 +8,8 @@ from harness.expect import checked, expect_error
 from harness.terminal import Terminal, attach, open_terminal, terminal
 from harness.wait import wait_until
 
+pytestmark = pytest.mark.engines("container", "vm")
+
 PROMPT = "export PS1='ready> '; unset PROMPT_COMMAND; clear\r"
 
 
