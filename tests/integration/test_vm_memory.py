@@ -199,3 +199,17 @@ def test_paused_processes_outlive_the_power_supply(own):
         assert sandbox.resume()["boot_path"] == "cold"
     for sandbox in (paused, stopped, running):
         assert sandbox.read("/workspace/a") == sandbox.id.encode()
+
+
+def test_a_stopped_one_is_saved_as_files(client, sandbox):
+    sandbox.write("/workspace/a", "then")
+    sandbox.stop()
+    for _ in range(3):  # the disk is shared with each; it gets a new layer when it starts, not before
+        taken = take(sandbox)
+        assert taken["memory"] is False and taken["memory_bytes"] == 0
+    sandbox.resume()
+    sandbox.write("/workspace/a", "now")
+    with create_from(client, taken) as made:
+        assert made.read("/workspace/a") == b"then"
+        made.write("/workspace/a", "elsewhere")
+    assert sandbox.read("/workspace/a") == b"now"
