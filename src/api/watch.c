@@ -171,8 +171,8 @@ static int check_awake(struct request *request, struct sandbox_view *ret_view, s
 {
     struct sandbox_view *view = ret_view;
     bool found = sandbox_peek(api_of(request)->sandboxes, request_param(request, "id"), NULL, view);
-    if (found && view->state == SANDBOX_PAUSED &&
-        strcmp(view->tenant_id, request_principal(request)->tenant_id) == 0) {
+    bool sleeps = view->state == SANDBOX_PAUSED || view->state == SANDBOX_PAUSING;
+    if (found && sleeps && strcmp(view->tenant_id, request_principal(request)->tenant_id) == 0) {
         error_set(err, ERR_NOT_RUNNING, 0, "sandbox must be in running state; it is paused");
         return error_hint(err,
                           "Resume it first: watching files does not, whatever auto_resume says.");

@@ -6,6 +6,7 @@ import pytest
 
 from harness.expect import expect_error
 from harness.sse import EventStream
+from harness.wait import wait_until
 
 EVENTS = {"create": "created", "modify": "modified", "delete": "deleted", "rename": "renamed"}
 
@@ -138,13 +139,14 @@ def test_the_stream_ends_when_the_service_stops(fresh_instance):
         instance.start()
 
 
+@pytest.mark.engines("container", "vm")
 def test_watching_is_no_activity(make_sandbox):
     sandbox = make_sandbox(persistent=True, idle_timeout_sec=1, auto_resume=True)
     with watch(sandbox) as stream:
         assert stream.next("end")["reason"] == "paused"
     reply = sandbox.client.get(f"{sandbox.path}/files/watch")
     expect_error(reply, 409, "SANDBOX_NOT_RUNNING")
-    assert sandbox.state == "paused"
+    wait_until(lambda: sandbox.state == "paused", 10, "the sandbox is paused")
 
 
 def test_bad_requests_are_refused(shared_sandbox, other_client):
