@@ -367,11 +367,21 @@ static void report_end(struct machine *machine, int wait_status)
     machine->engine->context.on_ended(machine->engine->context.owner, &ended);
 }
 
+/* A stop or a suspension has told QEMU to quit, and has more to do. */
+static bool ended_by_job(const struct machine *machine)
+{
+    char path[VM_PATH_SIZE + 16];
+    snprintf(path, sizeof(path), "%s/" VM_SAVED_NAME, machine->directory);
+    return machine->state == MACHINE_SAVING && (machine->asked || directory_exists(path));
+}
+
 void machine_on_exit(void *owner, int wait_status)
 {
     struct machine *machine = owner;
     if (machine->state == MACHINE_ENDING) {
         machine_clean(machine);
+    } else if (ended_by_job(machine)) {
+        log_debug("machine.quit", "id=%s", machine->plan.id); /* the job's end is the machine's */
     } else if (!machine_alive(machine)) {
         on_socket(machine, 0); /* what it said last, or the end of the connection */
     } else {
