@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 enum {
+    NEWS_MS = 300, /* the end of a sandbox is known shortly after its agent went silent */
     TICK_MS = 1000,
     PING_MS = 20 * 1000,
     SILENCE_MAX_MS = 3 * PING_MS, /* two unanswered pings */
@@ -84,30 +85,49 @@ void socket_link_end(struct socket_link *link, int code, const char *reason)
     }
 }
 
-/* Is the sandbox still what the link was made to? A close code and why, or 0. */
-static int sandbox_end_of(const struct socket_link *link, const char **ret_reason)
+/* Is the sandbox, NULL: there is none, still what the link was made to? A close code and why, or 0. */
+static int end_of_view(const struct socket_link *link, const struct sandbox_view *view,
+                       const char **ret_reason)
 {
-    struct sandbox_view view;
-    if (!sandbox_peek(link->api->sandboxes, link->sandbox_id, NULL, &view) ||
-        view.state == SANDBOX_DESTROYED || view.state == SANDBOX_DESTROYING) {
+    if (!view || view->state == SANDBOX_DESTROYED || view->state == SANDBOX_DESTROYING) {
         *ret_reason = "the sandbox was destroyed";
         return SOCKET_CLOSE_NOT_FOUND;
     }
-    if (view.state == SANDBOX_PAUSED) {
+    if (view->state == SANDBOX_PAUSED) {
         *ret_reason = "the sandbox was paused";
         return SOCKET_CLOSE_NOT_RUNNING;
     }
-    if (view.state == SANDBOX_ERROR || view.run != link->run) {
+    if (view->state == SANDBOX_ERROR || view->run != link->run) {
         *ret_reason = "the sandbox's processes have ended";
         return SOCKET_CLOSE_NOT_RUNNING;
     }
     return 0;
 }
 
+static int sandbox_end_of(const struct socket_link *link, const char **ret_reason)
+{
+    struct sandbox_view view;
+    bool found = sandbox_peek(link->api->sandboxes, link->sandbox_id, NULL, &view);
+    return end_of_view(link, found ? &view : NULL, ret_reason);
+}
+
+/* The same once the agent is silent, which may be known before what became of the sandbox is. */
+static int sandbox_end_after_silence(const struct socket_link *link, const char **ret_reason)
+{
+    struct sandbox_view view;
+    bool found =
+        sandbox_await_end(link->api->sandboxes, link->sandbox_id, link->run, NEWS_MS, &view);
+    if (found && view.state == SANDBOX_PAUSING) { /* and its processes are gone, or kept on disk */
+        view.state = SANDBOX_PAUSED;
+    }
+    return end_of_view(link, found ? &view : NULL, ret_reason);
+}
+
 void socket_link_end_failed(struct socket_link *link, const struct error *err)
 {
     const char *reason = err->message;
-    int code = sandbox_end_of(link, &reason);
+    int code = err->code == ERR_AGENT_UNAVAILABLE ? sandbox_end_after_silence(link, &reason)
+                                                  : sandbox_end_of(link, &reason);
     log_info("socket.failed", "code=%d error=%s", code, err->message);
     socket_link_end(link, code ? code : socket_close_code(err), reason);
 }
