@@ -33,7 +33,7 @@ struct vm_about {
     char device_digest[ENGINE_DIGEST_SIZE];
 };
 
-/* The name of the seed of that shape: SHA-256 over it and the version of the format. 0 or -1. */
+/* The name of the seed of that shape: SHA-256 over it, the version of the format and the kernel's arguments. 0 or -1. */
 int vm_shape_key(const struct vm_shape *shape, char key[ENGINE_DIGEST_SIZE]);
 
 /* Can a machine of the shape now, which the host makes, continue from memory that was saved with the other one? The

@@ -3,15 +3,18 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "engine/digest.h"
+#include "wire/guest_boot.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 int vm_shape_key(const struct vm_shape *shape, char key[ENGINE_DIGEST_SIZE])
 {
-    char text[VM_ABOUT_MAX_BYTES];
+    char text[VM_ABOUT_MAX_BYTES + sizeof(GUEST_KERNEL_ARGUMENTS)];
     size_t length = vm_shape_print(shape, text);
-    return digest_text(text, length, key);
+    memcpy(text + length, GUEST_KERNEL_ARGUMENTS, sizeof(GUEST_KERNEL_ARGUMENTS));
+    return digest_text(text, length + sizeof(GUEST_KERNEL_ARGUMENTS), key);
 }
 
 int vm_write_text(int directory_fd, const char *name, const char *text, size_t length,
