@@ -29,7 +29,9 @@ def pytest_configure(config):
 def pytest_generate_tests(metafunc):
     marker = metafunc.definition.get_closest_marker("engines")
     if marker:
-        metafunc.parametrize("engine", marker.args, indirect=True, scope="module")
+        # Our own code is the same for both there, and emulation is slow: with sanitizers one of them is enough.
+        names = marker.args[:1] if paths.is_sanitized() else marker.args
+        metafunc.parametrize("engine", names, indirect=True, scope="module")
 
 
 def pytest_collection_modifyitems(items):
