@@ -47,6 +47,10 @@ int agent_link_open_machine(int64_t deadline_ms, struct error *err);
 /* Each closes fd. deadline_ms: of clock_monotonic_ms. */
 int agent_link_identity(int fd, const struct agent_identity *identity, int64_t deadline_ms,
                         struct error *err);
+/* Opens the agent (socket_path NULL: that of the machine whose network this process is in) and does the same. What the way to
+ * the guest took is missing from a machine's clock: after a slow one it is set again. */
+int agent_link_identify(const char *socket_path, const struct agent_identity *identity,
+                        int64_t deadline_ms, struct error *err);
 int agent_link_sync(int fd, int64_t deadline_ms, struct error *err);
 int agent_link_hello(int fd, int64_t deadline_ms, struct error *err);
 /* Runs a command as root; how it ends does not matter. */

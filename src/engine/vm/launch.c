@@ -174,8 +174,7 @@ static int take_identity(struct launch *launch, struct launch_claim *claim, stru
     if (launch->warmed_up) { /* they are the same for all */
         claim->identity.resolvers[0] = '\0';
     }
-    int fd = agent_link_open_machine(deadline_ms, err);
-    return fd < 0 ? -1 : agent_link_identity(fd, &claim->identity, deadline_ms, err);
+    return agent_link_identify(NULL, &claim->identity, deadline_ms, err);
 }
 
 static void __attribute__((noreturn)) fail(struct launch *launch, struct error *error)

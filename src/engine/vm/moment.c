@@ -45,8 +45,8 @@ void moment_correct_clock(const struct vm_job *job)
 {
     struct agent_identity identity = {.machine = true};
     struct error error = {0};
-    int fd = agent_link_open(job->machine->agent_socket, &error);
-    if (fd < 0 || agent_link_identity(fd, &identity, clock_monotonic_ms() + CLOCK_MS, &error) < 0) {
+    if (agent_link_identify(job->machine->agent_socket, &identity, clock_monotonic_ms() + CLOCK_MS,
+                            &error) < 0) {
         log_warn("vm.clock", "id=%s error=%s", job->id, error.message);
     }
 }
