@@ -79,6 +79,12 @@ size_t agent_identity_encode(const struct agent_identity *identity,
     return finish_head(bytes, &writer);
 }
 
+size_t agent_hello_encode(unsigned char bytes[AGENT_MESSAGE_MAX])
+{
+    struct fields_writer writer = start_head(bytes, AGENT_OP_HELLO);
+    return finish_head(bytes, &writer);
+}
+
 static int describe_error(const unsigned char *payload, size_t length, struct error *err)
 {
     char message[160];

@@ -32,7 +32,8 @@ struct agent_identity {
 size_t agent_identity_encode(const struct agent_identity *identity,
                              unsigned char bytes[AGENT_MESSAGE_MAX]);
 
-/* The same for agent_link_run. */
+/* The same for agent_link_hello and agent_link_run. */
+size_t agent_hello_encode(unsigned char bytes[AGENT_MESSAGE_MAX]);
 size_t agent_run_encode(const char *const argv[], unsigned char bytes[AGENT_MESSAGE_MAX]);
 
 /* Looks at what has come so far: 1: the operation is done, 0: more must come, -1 with err (ERR_ENGINE): it failed. *length

@@ -135,6 +135,17 @@ def test_it_powers_itself_off(instance, make_sandbox):
     sandbox.destroy()
 
 
+def test_it_hangs(fresh_instance):
+    own = fresh_instance(spare_slots=1, vm_hang_sec=20)
+    sandbox = own.client().create()
+    with sandbox.stream("echo on; sleep 1000") as stream:
+        stream.next("stdout")
+        os.kill(vm.machine_of(own, sandbox), signal.SIGSTOP)
+        assert_told(list(stream))
+    assert_ended(sandbox, "hung", "20 seconds")
+    sandbox.destroy()
+
+
 def test_nothing_is_left_of_one_that_ended(fresh_instance):
     own = fresh_instance(spare_slots=1)
     client = own.client()

@@ -1,7 +1,9 @@
 #include "engine/vm/launch.h"
 
 #include "base/cleanup.h"
+#include "engine/vm/pulse.h"
 #include "engine/vm/relay.h"
+#include "linux/process.h"
 
 #include <grp.h>
 #include <poll.h>
@@ -34,40 +36,60 @@ int supervisor_confine(struct launch *launch, struct error *err)
     return seccomp_filter_load(&launch->engine->filter, err);
 }
 
-/* What atoll-host reads when this process has ended. */
-static void __attribute__((noreturn)) say_last_words(struct launch *launch)
+/* What atoll-host reads when this process has ended: see words.c. silence_s: how long the guest did not answer, if it
+ * was ended for that. */
+static void __attribute__((noreturn)) say_last_words(struct launch *launch, int64_t silence_s)
 {
-    char text[ENGINE_CONSOLE_SIZE + 16];
+    char text[ENGINE_CONSOLE_SIZE + 48];
     int status = 0;
     waitpid(launch->child, &status, 0);
     console_drain(&launch->console);
-    int length = snprintf(text, sizeof(text), "%d\n", status);
+    int length = snprintf(text, sizeof(text), "%d %lld\n", status, (long long)silence_s);
     console_text(&launch->console, text + length, sizeof(text) - (size_t)length);
     size_t total = strlen(text);
     _exit(write(launch->words, text, total) == (ssize_t)total ? 0 : 1);
 }
 
+/* Nothing that it held back can be saved: its kernel, or QEMU, does nothing any more. */
+static void __attribute__((noreturn)) end_hanging(struct launch *launch, const struct pulse *pulse)
+{
+    process_signal(launch->child_fd, SIGKILL);
+    say_last_words(launch, pulse->limit_ms / 1000);
+}
+
+static void take_console(struct launch *launch, short revents)
+{
+    if (revents & POLLIN) {
+        console_drain(&launch->console);
+    }
+    if (revents & (POLLHUP | POLLERR)) {
+        launch->console.fd = close_fd(launch->console.fd);
+    }
+}
+
 void supervisor_run(struct launch *launch)
 {
     struct relay *relay = relay_new(launch->listener);
+    struct pulse pulse;
+    pulse_start(&pulse, launch->engine->context.settings->vm_hang_sec * 1000);
     while (relay) {
         struct pollfd items[] = {{.fd = launch->child_fd, .events = POLLIN},
                                  {.fd = launch->console.fd, .events = POLLIN},
-                                 {.fd = relay_fd(relay), .events = POLLIN}};
-        if (poll(items, 3, -1) < 0 && errno != EINTR) {
+                                 {.fd = relay_fd(relay), .events = POLLIN},
+                                 pulse_poll(&pulse)};
+        if (poll(items, 4, pulse_timeout_ms(&pulse)) < 0 && errno != EINTR) {
             break;
         }
-        if (items[1].revents & POLLIN) {
-            console_drain(&launch->console);
-        }
         if (items[0].revents) {
-            say_last_words(launch);
+            console_drain(&launch->console);
+            say_last_words(launch, 0);
         }
-        if (items[1].revents & (POLLHUP | POLLERR)) {
-            launch->console.fd = close_fd(launch->console.fd);
-        }
+        take_console(launch, items[1].revents);
         if (items[2].revents) {
             relay_work(relay);
+        }
+        if (!pulse_turn(&pulse, items[3].revents)) {
+            end_hanging(launch, &pulse);
         }
     }
     _exit(1);

@@ -11,8 +11,9 @@
 #include <sys/wait.h>
 
 /*
- * The file of last words is written by the supervisor, which what it supervises may have taken over: a number, and text
- * that is made printable once more.
+ * The file of last words is written by the supervisor, which what it supervises may have taken over: how QEMU ended, for how
+ * many seconds the guest had not answered if it was ended for that, and behind that line its console, made printable
+ * once more.
  */
 
 static void copy_printable(char *to, size_t size, const char *from)
@@ -26,9 +27,13 @@ static void copy_printable(char *to, size_t size, const char *from)
     to[length] = '\0';
 }
 
-static void describe_status(int status, int64_t oom_kills, char reason[ENGINE_REASON_SIZE])
+static void describe_status(int status, long silence_s, int64_t oom_kills,
+                            char reason[ENGINE_REASON_SIZE])
 {
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && oom_kills > 0) {
+    if (silence_s > 0) {
+        snprintf(reason, ENGINE_REASON_SIZE, "the guest hung: it did not answer for %ld seconds",
+                 silence_s);
+    } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && oom_kills > 0) {
         snprintf(
             reason, ENGINE_REASON_SIZE,
             "its QEMU process was killed by the host's kernel: the memory of the machine and what "
@@ -53,7 +58,8 @@ void machine_describe_end(const struct machine *machine, int wait_status,
     if (read_file_at(AT_FDCWD, machine_words_path(machine, path), 2 * ENGINE_CONSOLE_SIZE, &text) >
         0) {
         int status = (int)strtol(text, &console, 10);
-        describe_status(status, ended->oom_kills, ended->reason);
+        long silence_s = console[0] == ' ' ? strtol(console, &console, 10) : 0;
+        describe_status(status, silence_s, ended->oom_kills, ended->reason);
         copy_printable(ended->console, sizeof(ended->console),
                        console[0] == '\n' ? console + 1 : console);
     } else if (wait_status >= 0 && WIFSIGNALED(wait_status)) {
