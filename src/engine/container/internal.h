@@ -4,8 +4,8 @@
 
 #include "engine/container/agent_call.h"
 #include "engine/container/plan.h"
-#include "engine/container/records.h"
-#include "engine/container/seccomp.h"
+#include "engine/records.h"
+#include "engine/syscall_filter.h"
 #include "engine/engine.h"
 #include "engine/slots.h"
 #include "engine/warm_budget.h"

@@ -3,7 +3,7 @@
 #define ATOLL_ENGINE_CONTAINER_PRIVILEGES_H
 
 #include "base/error.h"
-#include "engine/container/seccomp.h"
+#include "engine/syscall_filter.h"
 
 /* Still as root of the host: priority, limits, place in the order of OOM kills. */
 int privileges_set_limits(struct error *err);

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "engine/listing.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -87,50 +88,8 @@ void container_snapshot_remove(struct engine *engine, const char *snapshot_id,
     call_done(call, NULL);
 }
 
-static int compare(const void *left, const void *right)
-{
-    return strcmp(left, right);
-}
-
-/* All ids, in no order. 0, or -1 errno. */
-static int collect(DIR *directory, char (**ids)[ID_SIZE], size_t *count)
-{
-    struct dirent *entry;
-    size_t capacity = 0;
-    while ((entry = readdir(directory))) {
-        if (!id_valid("snp_", entry->d_name)) {
-            continue;
-        }
-        if (*count == capacity) {
-            capacity = capacity ? 2 * capacity : 64;
-            void *larger = reallocarray(*ids, capacity, ID_SIZE);
-            if (!larger) {
-                return -1;
-            }
-            *ids = larger;
-        }
-        snprintf((*ids)[(*count)++], ID_SIZE, "%s", entry->d_name);
-    }
-    return 0;
-}
-
 int container_snapshot_list(struct engine *engine, char (**ret_ids)[ID_SIZE], size_t *ret_count,
                             struct error *err)
 {
-    auto_free char(*ids)[ID_SIZE] = NULL;
-    size_t count = 0;
-    DIR *directory = opendir(engine->snapshots_path);
-    int failed = directory ? collect(directory, &ids, &count) : -1;
-    if (directory) {
-        closedir(directory);
-    }
-    if (failed) {
-        return error_set(err, ERR_ENGINE, errno, "list the snapshots");
-    }
-    if (count > 0) {
-        qsort(ids, count, ID_SIZE, compare);
-    }
-    *ret_ids = take_pointer(&ids);
-    *ret_count = count;
-    return 0;
+    return snapshot_ids_list(engine->snapshots_path, ret_ids, ret_count, err);
 }

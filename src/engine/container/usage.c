@@ -1,7 +1,8 @@
 #include "engine/container/internal.h"
 
 #include "base/cleanup.h"
-#include "base/io.h"
+#include "engine/listing.h"
+#include "engine/slot_usage.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,18 +13,7 @@
 
 int64_t slot_oom_kills(const struct slot *slot)
 {
-    struct cgroup_usage usage = {0};
-    cgroup_usage(&slot->engine->cgroups, slot->cgroup, &usage);
-    return usage.oom_kills < 0 ? 0 : usage.oom_kills;
-}
-
-static int64_t interface_bytes(const struct slot *slot, const char *counter)
-{
-    char path[96];
-    auto_free char *text = NULL;
-    snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/%s", slot->interface, counter);
-    return slot->network && read_file_at(AT_FDCWD, path, 64, &text) > 0 ? strtoll(text, NULL, 10)
-                                                                        : 0;
+    return slot_usage_oom_kills(&slot->engine->cgroups, slot->cgroup);
 }
 
 /* An adopted sandbox's disk is reached through its root; nothing below it is looked up. */
@@ -47,39 +37,9 @@ int container_usage(struct engine *engine, const char *id, struct engine_usage *
         return error_set(err, slot || disk_exists(engine, id) ? ERR_NOT_RUNNING : ERR_NOT_FOUND, 0,
                          "sandbox %s does not run", id);
     }
-    struct cgroup_usage usage = {0};
-    cgroup_usage(&engine->cgroups, slot->cgroup, &usage);
-    *ret_usage = (struct engine_usage){
-        .cpu_us = usage.cpu_us,
-        .memory_bytes = usage.memory_bytes,
-        .memory_peak_bytes = usage.memory_peak_bytes,
-        .process_count = usage.process_count,
-        .oom_kills = usage.oom_kills,
-        .disk_used_bytes = disk_used_bytes(slot),
-        /* What the host's end sends is what the sandbox receives. */
-        .net_rx_bytes = interface_bytes(slot, "tx_bytes"),
-        .net_tx_bytes = interface_bytes(slot, "rx_bytes"),
-    };
-    return 0;
-}
-
-struct sandbox_list {
-    struct engine_sandbox *items;
-    size_t count, capacity;
-};
-
-static int append(struct sandbox_list *list, const struct engine_sandbox *item)
-{
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 64;
-        void *items = reallocarray(list->items, capacity, sizeof(*list->items));
-        if (!items) {
-            return -1;
-        }
-        list->items = items;
-        list->capacity = capacity;
-    }
-    list->items[list->count++] = *item;
+    *ret_usage =
+        slot_usage_read(&engine->cgroups, slot->cgroup, slot->network ? slot->interface : NULL);
+    ret_usage->disk_used_bytes = disk_used_bytes(slot);
     return 0;
 }
 
@@ -95,7 +55,7 @@ static int append_running(const struct engine *engine, struct sandbox_list *list
                                       .oom_kills = slot_oom_kills(slot)};
         memcpy(item.id, slot->plan.id, sizeof(item.id));
         memcpy(item.agent_socket, slot->agent_socket, sizeof(item.agent_socket));
-        if (append(list, &item) < 0) {
+        if (sandbox_list_add(list, &item) < 0) {
             return -1;
         }
     }
@@ -132,19 +92,13 @@ static int append_kept(struct engine *engine, struct sandbox_list *list)
         }
         memcpy(item.id, entry->d_name, length - end);
         if (id_valid("sbx_", item.id) && is_kept(engine, item.id)) {
-            failed = append(list, &item);
+            failed = sandbox_list_add(list, &item);
         }
     }
     if (directory) {
         closedir(directory);
     }
     return failed;
-}
-
-static int compare(const void *left, const void *right)
-{
-    const struct engine_sandbox *a = left, *b = right;
-    return strcmp(a->id, b->id);
 }
 
 int container_list(struct engine *engine, struct engine_sandbox **ret_list, size_t *ret_count,
@@ -155,10 +109,6 @@ int container_list(struct engine *engine, struct engine_sandbox **ret_list, size
         free(list.items);
         return error_set(err, ERR_INTERNAL, ENOMEM, "list sandboxes");
     }
-    if (list.count > 0) {
-        qsort(list.items, list.count, sizeof(*list.items), compare);
-    }
-    *ret_list = list.items;
-    *ret_count = list.count;
+    sandbox_list_finish(&list, ret_list, ret_count);
     return 0;
 }

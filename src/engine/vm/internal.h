@@ -15,8 +15,8 @@
 #ifndef ATOLL_ENGINE_VM_INTERNAL_H
 #define ATOLL_ENGINE_VM_INTERNAL_H
 
-#include "engine/container/records.h"
-#include "engine/container/seccomp.h"
+#include "engine/records.h"
+#include "engine/syscall_filter.h"
 #include "engine/engine.h"
 #include "engine/slots.h"
 #include "engine/vm/about.h"

@@ -1,7 +1,8 @@
 #include "engine/vm/internal.h"
 
 #include "base/cleanup.h"
-#include "base/io.h"
+#include "engine/listing.h"
+#include "engine/slot_usage.h"
 #include "engine/vm/layers.h"
 #include "engine/vm/state.h"
 
@@ -13,18 +14,7 @@
 
 int64_t machine_oom_kills(const struct machine *machine)
 {
-    struct cgroup_usage usage = {0};
-    cgroup_usage(&machine->engine->cgroups, machine->cgroup, &usage);
-    return usage.oom_kills < 0 ? 0 : usage.oom_kills;
-}
-
-static int64_t interface_bytes(const struct machine *machine, const char *counter)
-{
-    char path[96];
-    auto_free char *text = NULL;
-    snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/%s", machine->interface, counter);
-    return machine->network && read_file_at(AT_FDCWD, path, 64, &text) > 0 ? strtoll(text, NULL, 10)
-                                                                           : 0;
+    return slot_usage_oom_kills(&machine->engine->cgroups, machine->cgroup);
 }
 
 /* What the sandbox's own layers take: not the template's, nor what booting it wrote. */
@@ -59,39 +49,9 @@ int vm_usage(struct engine *engine, const char *id, struct engine_usage *ret_usa
         return error_set(err, kept ? ERR_NOT_RUNNING : ERR_NOT_FOUND, 0, "sandbox %s does not run",
                          id);
     }
-    struct cgroup_usage usage = {0};
-    cgroup_usage(&engine->cgroups, machine->cgroup, &usage);
-    *ret_usage = (struct engine_usage){
-        .cpu_us = usage.cpu_us,
-        .memory_bytes = usage.memory_bytes,
-        .memory_peak_bytes = usage.memory_peak_bytes,
-        .process_count = usage.process_count,
-        .oom_kills = usage.oom_kills,
-        .disk_used_bytes = disk_used_bytes(machine),
-        /* What the host's end sends is what the sandbox receives. */
-        .net_rx_bytes = interface_bytes(machine, "tx_bytes"),
-        .net_tx_bytes = interface_bytes(machine, "rx_bytes"),
-    };
-    return 0;
-}
-
-struct sandbox_list {
-    struct engine_sandbox *items;
-    size_t count, capacity;
-};
-
-static int append(struct sandbox_list *list, const struct engine_sandbox *item)
-{
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 64;
-        void *items = reallocarray(list->items, capacity, sizeof(*list->items));
-        if (!items) {
-            return -1;
-        }
-        list->items = items;
-        list->capacity = capacity;
-    }
-    list->items[list->count++] = *item;
+    *ret_usage = slot_usage_read(&engine->cgroups, machine->cgroup,
+                                 machine->network ? machine->interface : NULL);
+    ret_usage->disk_used_bytes = disk_used_bytes(machine);
     return 0;
 }
 
@@ -106,7 +66,7 @@ static int append_running(const struct engine *engine, struct sandbox_list *list
                                       .oom_kills = machine_oom_kills(machine)};
         memcpy(item.id, machine->plan.id, sizeof(item.id));
         memcpy(item.agent_socket, machine->agent_socket, sizeof(item.agent_socket));
-        if (append(list, &item) < 0) {
+        if (sandbox_list_add(list, &item) < 0) {
             return -1;
         }
     }
@@ -135,18 +95,12 @@ static int append_kept(const struct engine *engine, struct sandbox_list *list)
         snprintf(item.id, sizeof(item.id), "%.*s", (int)sizeof(item.id) - 1, entry->d_name);
         snprintf(saved, sizeof(saved), "%s/%s/" VM_SAVED_NAME, engine->sandboxes_path, item.id);
         item.state = directory_exists(saved) ? ENGINE_STATE_SUSPENDED : ENGINE_STATE_STOPPED;
-        failed = append(list, &item);
+        failed = sandbox_list_add(list, &item);
     }
     if (directory) {
         closedir(directory);
     }
     return failed;
-}
-
-static int compare(const void *left, const void *right)
-{
-    const struct engine_sandbox *a = left, *b = right;
-    return strcmp(a->id, b->id);
 }
 
 int vm_list(struct engine *engine, struct engine_sandbox **ret_list, size_t *ret_count,
@@ -157,10 +111,6 @@ int vm_list(struct engine *engine, struct engine_sandbox **ret_list, size_t *ret
         free(list.items);
         return error_set(err, ERR_INTERNAL, ENOMEM, "list sandboxes");
     }
-    if (list.count > 0) {
-        qsort(list.items, list.count, sizeof(*list.items), compare);
-    }
-    *ret_list = list.items;
-    *ret_count = list.count;
+    sandbox_list_finish(&list, ret_list, ret_count);
     return 0;
 }

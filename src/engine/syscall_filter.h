@@ -1,6 +1,6 @@
 /* The system call filter of sandboxes: built once, loaded per sandbox as ready bytes. */
-#ifndef ATOLL_ENGINE_CONTAINER_SECCOMP_H
-#define ATOLL_ENGINE_CONTAINER_SECCOMP_H
+#ifndef ATOLL_ENGINE_SYSCALL_FILTER_H
+#define ATOLL_ENGINE_SYSCALL_FILTER_H
 
 #include "base/error.h"
 

@@ -1,4 +1,4 @@
-#include "engine/container/seccomp.h"
+#include "engine/syscall_filter.h"
 
 #include "base/cleanup.h"
 

@@ -1,4 +1,4 @@
-#include "engine/container/records.h"
+#include "engine/records.h"
 
 #include "base/cleanup.h"
 #include "base/io.h"

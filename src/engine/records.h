@@ -3,8 +3,8 @@
  * A store to memory is all that writing takes, and the page cache keeps it whatever happens to the
  * process. A host that restarted has lost all processes, so nothing needs to reach the disk in time.
  */
-#ifndef ATOLL_ENGINE_CONTAINER_RECORDS_H
-#define ATOLL_ENGINE_CONTAINER_RECORDS_H
+#ifndef ATOLL_ENGINE_RECORDS_H
+#define ATOLL_ENGINE_RECORDS_H
 
 #include "base/error.h"
 #include "base/ids.h"
