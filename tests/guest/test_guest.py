@@ -91,13 +91,13 @@ def test_root_cannot_take_the_kernel_away(booted):
 
 
 def test_a_command_that_takes_all_memory_is_killed_alone(booted):
-    with booted.start("sleep", "1000") as other:
+    with booted.start("sleep", "2000") as other:
         assert other.next()[0] == "STARTED"
         with booted.start("python3", "-c", "b = []\nwhile True: b.append(bytearray(16 << 20))") as hog:
             name, fields, _ = hog.final()
             assert (name, fields["EXIT_SIGNAL"], fields["OOM_KILLED"]) == ("EXIT", 9, 1)
         assert booted.output("echo fine") == "fine\n"
-        assert booted.output("pgrep -c -x sleep") == "1\n"
+        assert booted.output("pgrep -c -f -x 'sleep 2000'") == "1\n"
 
 
 def test_identity_is_checked_before_it_is_taken(booted):
