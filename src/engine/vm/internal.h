@@ -154,7 +154,7 @@ struct engine {
     struct engine_call *close_call;
 };
 
-/* machine.c: the life of a machine. */
+/* machine.c, machine_start.c: the life of a machine. */
 struct machine *machine_new(struct engine *engine, enum launch_kind kind,
                             const struct vm_shape *shape, bool network, struct error *err);
 struct machine *machine_find(const struct engine *engine, const char *id);
