@@ -3,6 +3,7 @@
 #include "api/event_stream.h"
 
 #include "base/clock.h"
+#include "base/ids.h"
 #include "events/names.h"
 #include "store/store_events.h"
 
@@ -100,9 +101,8 @@ static int list_page(struct request *request, struct list_filter *filter, json_t
                      bool *ret_more, struct error *err)
 {
     struct stored_events page;
-    const char *sandbox_id = filter->subject_type && strcmp(filter->subject_type, "sandbox") == 0
-                                 ? filter->subject_id
-                                 : NULL;
+    const char *subject_id = filter->subject_id;
+    const char *sandbox_id = subject_id && id_valid("sbx_", subject_id) ? subject_id : NULL;
     if (store_events_read(api_of(request)->store, request_principal(request)->tenant_id, sandbox_id,
                           filter->after_seq, PAGE_ROWS, &page, err) < 0) {
         return -1;
