@@ -8,6 +8,7 @@ import pytest
 from harness import jobs
 from harness.expect import checked
 from harness.snapshots import look, take
+from harness.wait import wait_until
 
 pytestmark = pytest.mark.engines("vm")
 
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.engines("vm")
 def test_its_files_are_shown_and_its_processes_stay_asleep(client, sandbox):
     sandbox.output("mkdir app && echo then > app/a && ln -s a app/link")
     jobs.start(sandbox, "while :; do date +%N > b; mv b app/a; sleep 0.01; done")
+    wait_until(lambda: sandbox.output("cat app/a").strip().isdigit(), 30, "the job to write")
     sandbox.output("cat app/a > app/copy")
     taken = take(sandbox)
     assert taken["memory"] is True
