@@ -11,16 +11,22 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum { KNOWN_COUNT = 512, MIX = 31 };
+enum {
+    KNOWN_COUNT = 512,
+    MIX = 31,
+    KNOWN_DIGEST_SIZE = 72 /* ENGINE_DIGEST_SIZE without padding behind it */
+};
 
 /* Helpers write at the same time and may be killed while they do: an entry counts when its sum is right. Not the
  * change time, which a new link changes, too; nobody but root sets the modification time. */
 struct known_file {
     uint64_t device, inode, size;
     int64_t modified_s, modified_ns;
-    char digest[ENGINE_DIGEST_SIZE];
+    char digest[KNOWN_DIGEST_SIZE];
     uint64_t sum;
 };
+
+_Static_assert((int)KNOWN_DIGEST_SIZE >= (int)ENGINE_DIGEST_SIZE, "a digest fits");
 
 struct vm_known {
     uint32_t next;
