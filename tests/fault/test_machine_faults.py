@@ -28,7 +28,7 @@ LABELS = [
     label for label in labels("atoll-host") if label.startswith("host.vm.") and not label.startswith("host.vm.adopt.")
 ]
 WRITING = [label for label in LABELS if label.split(".")[2] not in ("destroy", "trash", "slot", "stop")]
-UNUSED_SIZES = iter(range(300, 500, 4))
+UNUSED_SIZES = iter(range(402, 600, 4))  # test_kill_at_every_step.py takes those below
 FINAL = ("running", "paused", "error", "destroyed")
 
 
