@@ -194,10 +194,16 @@ class Instance:
     def resources(self):
         return resources.of_instance(self.state, None if self.host.running() else self.number)
 
+    def _parked_count(self):
+        """Spare slots that are complete: their process waits for a message."""
+        spares = (pid for pid, name in self.resources()["processes"].items() if name == "atoll-spare")
+        return sum(resources.waits_for_a_message(pid) for pid in spares)
+
     def settled(self, seconds=20):
         """Its resources once the spare slots are complete: the state to compare with afterwards."""
-        spare = int(self.environment["ATOLL_SPARE_SLOTS"])
-        wait_until(lambda: len(self.resources()["slots"]) >= spare, seconds, f"{spare} spare slots")
+        with_network = int(self.environment["ATOLL_SPARE_SLOTS"])
+        wanted = with_network + min(with_network, 1)
+        wait_until(lambda: self._parked_count() >= wanted, seconds, f"{wanted} spare slots")
         return self.resources()
 
     def assert_no_leak(self, before, seconds=20):
