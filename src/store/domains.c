@@ -20,17 +20,14 @@ static void read_domain(sqlite3_stmt *row, struct store_domain *domain)
     store_column_text(row, 5, domain->token, sizeof(domain->token));
 }
 
-int store_domains_each(struct store *store,
-                       void (*visit)(void *context, struct store_domain *domain), void *context,
-                       struct error *err)
+/* sql selects the columns of read_domain. */
+static int visit_each(struct store *store, const char *sql,
+                      void (*visit)(void *context, struct store_domain *domain), void *context,
+                      struct error *err)
 {
     struct store *locked STORE_LOCKED = store_lock(store);
     sqlite3_stmt *row;
-    int more = store_first_row(store, &row, err,
-                               "SELECT id, tenant_id, hostname, deployment_id, redirect_policy,"
-                               " token, certificate, verified_ms, created_ms, updated_ms,"
-                               " certificate_expires_ms FROM domains ORDER BY id",
-                               "");
+    int more = store_first_row(store, &row, err, sql, "");
     while (more == 1) {
         struct store_domain domain;
         read_domain(row, &domain);
@@ -38,6 +35,28 @@ int store_domains_each(struct store *store,
         more = store_step(store, row, err);
     }
     return more;
+}
+
+int store_domains_each(struct store *store,
+                       void (*visit)(void *context, struct store_domain *domain), void *context,
+                       struct error *err)
+{
+    return visit_each(store,
+                      "SELECT id, tenant_id, hostname, deployment_id, redirect_policy, token,"
+                      " certificate, verified_ms, created_ms, updated_ms, certificate_expires_ms"
+                      " FROM domains ORDER BY id",
+                      visit, context, err);
+}
+
+int store_preview_domains_each(struct store *store,
+                               void (*visit)(void *context, struct store_domain *domain),
+                               void *context, struct error *err)
+{
+    return visit_each(store,
+                      "SELECT '', tenant_id, hostname, '', '', token, certificate, verified_ms,"
+                      " created_ms, updated_ms, certificate_expires_ms"
+                      " FROM preview_domains ORDER BY tenant_id",
+                      visit, context, err);
 }
 
 int store_domain_put(struct store *store, const struct store_domain *domain, struct error *err)
