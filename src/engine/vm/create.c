@@ -54,9 +54,7 @@ static void launch(struct engine *engine, enum launch_kind kind, const struct vm
     take_plan(machine, plan, call, started_us);
     machine->cold = cold;
     if (kind == LAUNCH_NEW) {
-        char key[ENGINE_DIGEST_SIZE];
-        vm_shape_key(shape, key);
-        seed_directory(engine, key, machine->seed_directory);
+        seed_directory(engine, machine->key, machine->seed_directory);
     } else if (kind == LAUNCH_KEPT) {
         sandbox_directory(engine, plan->id, machine->directory);
     }
@@ -139,13 +137,13 @@ static void create_new(struct engine *engine, const struct vm_shape *shape,
 {
     int64_t now_us = clock_monotonic_us();
     char key[ENGINE_DIGEST_SIZE];
-    struct machine *machine = vm_pool_take(engine, plan, shape);
+    vm_shape_key(shape, key);
+    struct machine *machine = vm_pool_take(engine, plan, key);
     if (machine) {
         take_plan(machine, plan, call, now_us);
         machine_claim(machine);
         return;
     }
-    vm_shape_key(shape, key);
     if (seed_exists(engine, key)) {
         launch(engine, LAUNCH_NEW, shape, plan, call, now_us, false);
     } else {

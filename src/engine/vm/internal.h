@@ -66,6 +66,7 @@ struct machine {
     enum machine_state state;
     enum launch_kind kind;
     struct vm_shape shape; /* as this host makes it now */
+    char key[ENGINE_DIGEST_SIZE]; /* of the shape */
     bool network;
     bool discard;   /* ENDING: its files go, too */
     bool asked;     /* its end was asked for: nobody is told that it ended */
@@ -213,7 +214,7 @@ int vm_pool_status(struct engine *engine, struct engine_pool **ret_pools, size_t
                    struct error *err);
 /* A ready machine for that plan, or NULL; counts a hit or a miss. */
 struct machine *vm_pool_take(struct engine *engine, const struct engine_create *plan,
-                             const struct vm_shape *shape);
+                             const char *key);
 void vm_pool_update(struct engine *engine);
 void vm_pool_on_parked(struct machine *machine);
 void vm_pool_on_failed(struct vm_pool *pool, const struct error *error);

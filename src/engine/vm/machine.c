@@ -110,6 +110,7 @@ struct machine *machine_new(struct engine *engine, enum launch_kind kind,
     }
     machine->kind = kind;
     machine->shape = *shape;
+    vm_shape_key(shape, machine->key);
     machine->network = network;
     machine->prepared_us = clock_monotonic_us();
     *machine->record = (struct record){.generation = records_next_generation(engine->records),

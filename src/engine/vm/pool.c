@@ -116,7 +116,7 @@ static void make_one(struct engine *engine, struct vm_pool *pool)
         return;
     }
     machine->pool = pool;
-    seed_directory(engine, key, machine->seed_directory);
+    seed_directory(engine, machine->key, machine->seed_directory);
     if (machine_launch(machine, &machine->error) < 0) {
         machine_fail(machine);
     }
@@ -188,15 +188,13 @@ void vm_pool_on_failed(struct vm_pool *pool, const struct error *error)
 }
 
 struct machine *vm_pool_take(struct engine *engine, const struct engine_create *plan,
-                             const struct vm_shape *shape)
+                             const char *key)
 {
     struct engine_shape wanted = {.cpu_count = plan->cpu_count,
                                   .memory_bytes = plan->memory_bytes,
                                   .disk_bytes = plan->disk_bytes,
                                   .network = plan->network};
-    char key[ENGINE_DIGEST_SIZE];
     memcpy(wanted.template_image, plan->template_image, sizeof(wanted.template_image));
-    vm_shape_key(shape, key);
     struct vm_pool *pool = find(engine, &wanted);
     if (!pool || pool->status.wanted == 0) {
         return NULL;
@@ -207,8 +205,7 @@ struct machine *vm_pool_take(struct engine *engine, const struct engine_create *
             continue;
         }
         machine->pool = NULL;
-        char own[ENGINE_DIGEST_SIZE];
-        if (vm_shape_key(&machine->shape, own) == 0 && strcmp(own, key) == 0) {
+        if (strcmp(machine->key, key) == 0) {
             pool->status.hits++;
             return machine;
         }
