@@ -34,10 +34,6 @@ def client(warm_instance):
     return warm_instance.client()
 
 
-def machines(instance):
-    return [pid for pid, name in instance.resources()["processes"].items() if name.startswith("qemu")]
-
-
 def test_claimed_machines_are_themselves(pool, operator, client):
     with client.create(**vm.SHAPE) as one, client.create(**vm.SHAPE) as other:
         assert [one.object["boot_path"], other.object["boot_path"]] == ["warm", "warm"]
@@ -83,4 +79,4 @@ def test_pools_outlive_both_daemons(pool, operator, client, warm_instance):
 
 def test_a_pool_that_is_given_up_leaves_no_machine(pool, operator, warm_instance):
     operator.set(target=0, **vm.SHAPE)
-    wait_until(lambda: not machines(warm_instance), 30, "the machines to be gone")
+    wait_until(lambda: not vm.machines(warm_instance), 30, "the machines to be gone")
