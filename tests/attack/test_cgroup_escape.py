@@ -50,9 +50,13 @@ def test_a_command_stays_in_its_sandboxes_cgroups_whatever_it_does(instance, san
 
     def daemon():
         for pid, name in instance.resources()["processes"].items():
-            command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-            if name == "sleep" and b"4242" in command:
-                return pathlib.Path(f"/proc/{pid}/cgroup").read_text()
+            if name != "sleep":
+                continue
+            try:
+                if b"4242" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return pathlib.Path(f"/proc/{pid}/cgroup").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended since it was listed
         return None
 
     for line in wait_until(daemon, 20, "the daemon runs").splitlines():
