@@ -46,6 +46,7 @@ struct agent {
     struct command *commands;
     struct session_table sessions;
     struct buried *buried;
+    int highest_connection;          /* descriptor of any connection so far */
     unsigned connection_count;       /* waiting for their head, or commands */
     struct watch drains[DRAINS_MAX]; /* registered: in use */
     int64_t next_deadline_ms;        /* no command's deadline is earlier; INT64_MAX: none */

@@ -1,5 +1,7 @@
 #include "agent/spawn.h"
 
+#include "agent/machine.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -53,15 +55,23 @@ static void set_terminal(const struct spawn_child *child)
     }
 }
 
-static void set_scheduling(const struct spawn_child *child)
+/* A machine's kernel never kills its first process, which the agent is there. */
+static void set_oom_score(void)
 {
-    setpriority(PRIO_PROCESS, 0, 0);
-    umask(022);
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0) {
         ssize_t written = write(fd, oom_score_adj, sizeof(oom_score_adj) - 1);
         (void)written; /* refused where it is already higher: fine */
         close(fd);
+    }
+}
+
+static void set_scheduling(const struct spawn_child *child)
+{
+    setpriority(PRIO_PROCESS, 0, 0);
+    umask(022);
+    if (!machine_is_own()) {
+        set_oom_score();
     }
     syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, child->descriptors, NULL);
 }
@@ -158,7 +168,9 @@ int spawn_child_run(void *spawn_child)
     set_scheduling(child);
     set_user(child);
     set_directory(child);
-    deny_clone3(child);
+    if (!machine_is_own()) { /* the namespaces of a machine are its own affair */
+        deny_clone3(child);
+    }
     unsigned char no_signals[KERNEL_SIGSET_BYTES] = {0};
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, no_signals, NULL, sizeof(no_signals));
     int errnum;

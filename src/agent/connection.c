@@ -97,7 +97,7 @@ static void dispatch(struct connection *connection)
         hello_answer(fd);
         break;
     case AGENT_OP_IDENTITY:
-        identity_answer(fd, &request, agent->trees.dir_fd);
+        identity_answer(agent, fd, &request);
         break;
     case AGENT_OP_SESSION_START:
     case AGENT_OP_SESSION_LIST:
@@ -217,6 +217,7 @@ void connections_accept(struct watch *listener, uint32_t events)
             }
             return;
         }
+        agent->highest_connection = fd > agent->highest_connection ? fd : agent->highest_connection;
         connection_start(agent, fd);
     }
 }

@@ -5,7 +5,6 @@
 #include "agent/reply.h"
 #include "base/cleanup.h"
 
-#include <dirent.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,17 +20,13 @@ static bool is_connection(int fd)
 
 /* Their peers are gone, which the network may never tell. Whoever serves such a connection now sees its end, as
  * when a daemon leaves: commands are killed, sessions go on. */
-static int end_connections_but(int own_fd)
+static void end_connections_but(int own_fd, int highest_fd)
 {
-    DIR *directory = opendir("/proc/self/fd");
-    struct dirent *entry;
-    while (directory && (entry = readdir(directory))) {
-        int fd = (int)strtol(entry->d_name, NULL, 10);
-        if (entry->d_name[0] != '.' && fd != own_fd && is_connection(fd)) {
+    for (int fd = 0; fd <= highest_fd; fd++) {
+        if (fd != own_fd && is_connection(fd)) {
             shutdown(fd, SHUT_RDWR);
         }
     }
-    return directory ? closedir(directory) : -1;
 }
 
 static bool names_an_identity(const struct request *request)
@@ -50,16 +45,16 @@ static void write_files(const struct request *request)
 }
 
 /* 0, or -1 with errno and what failed. */
-static int take(const struct request *request, int fd, int cgroup_fd, const char **ret_what)
+static int take(const struct agent *agent, const struct request *request, int fd,
+                const char **ret_what)
 {
     *ret_what = "only a sandbox has an identity";
     if (names_an_identity(request) && getpid() != 1) {
         errno = EPERM;
         return -1;
     }
-    *ret_what = "close connections";
-    if (request->restored && end_connections_but(fd) < 0) {
-        return -1;
+    if (request->restored) {
+        end_connections_but(fd, agent->highest_connection);
     }
     *ret_what = "add to the random pool";
     if (request->entropy.data &&
@@ -77,17 +72,17 @@ static int take(const struct request *request, int fd, int cgroup_fd, const char
     }
     *ret_what = "limit processes"; /* those of a container are the host's to limit */
     if (request->process_limit && machine_is_own() &&
-        machine_limit_processes(cgroup_fd, request->process_limit) < 0) {
+        machine_limit_processes(agent->trees.dir_fd, request->process_limit) < 0) {
         return -1;
     }
     write_files(request);
     return 0;
 }
 
-void identity_answer(int fd, const struct request *request, int cgroup_fd)
+void identity_answer(const struct agent *agent, int fd, const struct request *request)
 {
     const char *what;
-    if (take(request, fd, cgroup_fd, &what) < 0) {
+    if (take(agent, request, fd, &what) < 0) {
         reply_error(fd, errno, what);
     } else {
         reply_done(fd);

@@ -18,10 +18,27 @@ enum {
 };
 
 static bool is_own;
+static int64_t threads_max; /* that this kernel can have; 0: unknown */
+
+static int read_number(const char *path, int64_t *ret_number)
+{
+    char text[32];
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (length <= 0) {
+        return -1;
+    }
+    text[length] = '\0';
+    *ret_number = strtoll(text, NULL, 10);
+    return 0;
+}
 
 void machine_enter(void)
 {
     is_own = true;
+    if (read_number("/proc/sys/kernel/threads-max", &threads_max) < 0) {
+        perror("atoll-agent: read threads-max");
+    }
 }
 
 bool machine_is_own(void)
@@ -55,28 +72,16 @@ int machine_set_clock(int64_t time_us)
     return clock_settime(CLOCK_REALTIME, &time);
 }
 
-static int read_number(const char *path, int64_t *ret_number)
-{
-    char text[32];
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-    if (length <= 0) {
-        return -1;
-    }
-    text[length] = '\0';
-    *ret_number = strtoll(text, NULL, 10);
-    return 0;
-}
-
 int machine_limit_processes(int cgroup_fd, int64_t limit)
 {
     char text[32];
-    int64_t threads_max;
     auto_close int fd = openat(cgroup_fd, "pids.max", O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || read_number("/proc/sys/kernel/threads-max", &threads_max) < 0) {
+    if (fd < 0) {
         return -1;
     }
-    limit = limit < threads_max - THREADS_RESERVE ? limit : threads_max - THREADS_RESERVE;
+    if (threads_max > THREADS_RESERVE && limit > threads_max - THREADS_RESERVE) {
+        limit = threads_max - THREADS_RESERVE;
+    }
     int length = snprintf(text, sizeof(text), "%lld", (long long)limit);
     return write(fd, text, (size_t)length) == length ? 0 : -1;
 }

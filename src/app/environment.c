@@ -1,15 +1,14 @@
 #include "app/environment.h"
 
+#include "wire/sandbox_environment.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char base_path[] =
-    "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 static json_t *merged_variables(const struct sandbox_use *use, json_t *more)
 {
-    json_t *all = json_pack("{s:s,s:s}", "PATH", base_path, "LANG", "C.UTF-8");
+    json_t *all = json_pack("{s:s,s:s}", "PATH", SANDBOX_PATH, "LANG", SANDBOX_LANG);
     if (!all || (use->env && json_object_update(all, use->env)) ||
         (more && json_object_update(all, more))) {
         json_decref(all);

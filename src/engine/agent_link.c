@@ -7,6 +7,7 @@
 #include "wire/agent_protocol.h"
 #include "wire/fields.h"
 #include "wire/guest_network.h"
+#include "wire/sandbox_environment.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -286,8 +287,8 @@ size_t agent_run_encode(const char *const argv[], unsigned char bytes[AGENT_MESS
     for (int i = 0; argv[i]; i++) {
         fields_put_string(&writer, AGENT_ARGUMENT, argv[i]);
     }
-    fields_put_string(&writer, AGENT_ENV,
-                      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    fields_put_string(&writer, AGENT_ENV, "PATH=" SANDBOX_PATH);
+    fields_put_string(&writer, AGENT_ENV, "LANG=" SANDBOX_LANG);
     return finish_head(bytes, &writer);
 }
 

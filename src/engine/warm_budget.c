@@ -40,3 +40,23 @@ int warm_budget_check(const struct settings *settings, int64_t used_bytes, int64
     }
     return 0;
 }
+
+void warm_pace_hold(struct warm_pace *pace, int64_t now_ms, int64_t wait_ms, int64_t most_ms)
+{
+    if (!pace->waits_since_ms) {
+        pace->waits_since_ms = now_ms;
+    }
+    int64_t latest_ms = pace->waits_since_ms + most_ms;
+    pace->not_before_ms = now_ms + wait_ms < latest_ms ? now_ms + wait_ms : latest_ms;
+}
+
+int64_t warm_pace_left_ms(const struct warm_pace *pace, int64_t now_ms)
+{
+    int64_t left_ms = pace->not_before_ms - now_ms;
+    return left_ms > 0 ? left_ms : 0;
+}
+
+void warm_pace_release(struct warm_pace *pace)
+{
+    pace->waits_since_ms = 0;
+}

@@ -8,11 +8,12 @@
 
 /* The kernel's arguments, the same for every machine. An error of the kernel ends it; a clock that is late, because
  * the host is busy or the machine stood still, is none. Huge pages would make each machine's own memory, and
- * what a snapshot must save, larger than what was written. */
+ * what a snapshot must save, larger than what was written. Of the security modules those are left that programs use on
+ * themselves: the others' hooks are in the way of every file and process. */
 #define GUEST_KERNEL_ARGUMENTS                                                                     \
     "console=ttyS0 quiet panic=-1 oops=panic reboot=t ipv6.disable=1 random.trust_cpu=on "         \
     "nowatchdog rcupdate.rcu_cpu_stall_suppress=1 no_timer_check tsc=reliable mitigations=off "    \
-    "transparent_hugepage=madvise"
+    "transparent_hugepage=madvise lsm=landlock,yama"
 
 /* An argument more: the machine needs neither disks nor interfaces, prints the word and resets (which ends QEMU
  * with -no-reboot). What can do that can run machines. */

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static char directory[] = "/tmp/atoll-unit-identity-XXXXXX";
 
@@ -55,6 +56,42 @@ static void links_are_replaced_not_followed(void)
     CHECK_TEXT(text, "old");
 }
 
+static struct stat status_of(const char *name)
+{
+    struct stat st = {0};
+    CHECK(lstat(in_directory(name), &st) == 0);
+    return st;
+}
+
+static void files_are_written_in_place(void)
+{
+    identity_write(directory, "a-longer-name", NULL, "9.9.9.9");
+    struct stat before = status_of("hostname"), resolvers = status_of("resolv.conf");
+    identity_write(directory, "name", NULL, "9.9.9.9");
+    check_file("hostname", "name\n");
+    struct stat after = status_of("hostname");
+    CHECK(after.st_ino == before.st_ino);
+    after = status_of("resolv.conf"); /* has that text already */
+    CHECK(after.st_mtim.tv_sec == resolvers.st_mtim.tv_sec &&
+          after.st_mtim.tv_nsec == resolvers.st_mtim.tv_nsec);
+}
+
+static void other_names_of_a_file_keep_its_text(void)
+{
+    char other[128];
+    auto_free char *text = NULL;
+    strcpy(other, in_directory("other"));
+    identity_write(directory, "first", NULL, NULL);
+    REQUIRE(link(in_directory("hostname"), other) == 0);
+    identity_write(directory, "second", NULL, NULL);
+    check_file("hostname", "second\n");
+    CHECK(read_file_at(AT_FDCWD, other, 100, &text) >= 0);
+    CHECK_TEXT(text, "first\n");
+    REQUIRE(chmod(in_directory("hostname"), 0600) == 0);
+    identity_write(directory, "third", NULL, NULL);
+    check_file("hostname", "third\n"); /* with the mode that it has to have */
+}
+
 static void long_lists_are_cut(void)
 {
     static char resolvers[8000];
@@ -89,6 +126,8 @@ static void machine_ids_are_made_anew_where_there_is_one(void)
 static const struct check_case cases[] = {
     {"files are written", files_are_written},
     {"links are replaced, not followed", links_are_replaced_not_followed},
+    {"files are written in place", files_are_written_in_place},
+    {"other names of a file keep its text", other_names_of_a_file_keep_its_text},
     {"long lists are cut", long_lists_are_cut},
     {"machine ids are made anew where there is one", machine_ids_are_made_anew_where_there_is_one},
 };
@@ -99,7 +138,8 @@ int main(int argc, char **argv)
         return 1;
     }
     int result = check_run(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
-    static const char *const names[] = {"hostname", "hosts", "resolv.conf", "victim", "machine-id"};
+    static const char *const names[] = {"hostname", "hosts",      "resolv.conf",
+                                        "victim",   "machine-id", "other"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         unlink(in_directory(names[i]));
     }

@@ -34,10 +34,26 @@ static void most_of_the_free_memory_stays_free(void)
     CHECK(strstr(err.message, "free memory") != NULL);
 }
 
+static void refills_wait_for_creates_but_not_for_ever(void)
+{
+    struct warm_pace pace = {0};
+    CHECK_INT(warm_pace_left_ms(&pace, 1000), 0);
+    warm_pace_hold(&pace, 1000, 20, 50);
+    CHECK_INT(warm_pace_left_ms(&pace, 1000), 20);
+    CHECK_INT(warm_pace_left_ms(&pace, 1020), 0);
+    warm_pace_hold(&pace, 1040, 20, 50); /* one create after the other */
+    CHECK_INT(warm_pace_left_ms(&pace, 1040), 10);
+    CHECK_INT(warm_pace_left_ms(&pace, 1050), 0);
+    warm_pace_release(&pace);
+    warm_pace_hold(&pace, 1060, 20, 50);
+    CHECK_INT(warm_pace_left_ms(&pace, 1060), 20);
+}
+
 static const struct check_case cases[] = {
     {"the_setting_is_a_limit_of_all_together", the_setting_is_a_limit_of_all_together},
     {"nothing_is_kept_ready_without_memory_for_it", nothing_is_kept_ready_without_memory_for_it},
     {"most_of_the_free_memory_stays_free", most_of_the_free_memory_stays_free},
+    {"refills_wait_for_creates_but_not_for_ever", refills_wait_for_creates_but_not_for_ever},
 };
 
 CHECK_MAIN(cases)

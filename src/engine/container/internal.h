@@ -4,10 +4,10 @@
 
 #include "engine/container/agent_call.h"
 #include "engine/container/plan.h"
-#include "engine/records.h"
-#include "engine/syscall_filter.h"
 #include "engine/engine.h"
+#include "engine/records.h"
 #include "engine/slots.h"
+#include "engine/syscall_filter.h"
 #include "engine/warm_budget.h"
 #include "linux/cgroup.h"
 #include "linux/event_loop.h"
@@ -145,7 +145,7 @@ struct engine {
     struct warm_pool pools[WARM_POOLS_MAX];
     size_t next_pool;
     struct event_timer warm_timer;
-    int64_t warm_not_before_ms, warm_waits_since_ms; /* refills of the pools wait for creates */
+    struct warm_pace warm_pace; /* of refills */
     struct event_timer trash_timer;
     struct event_child trash_helper;
     bool trash_waits; /* more came while the helper ran */

@@ -5,8 +5,12 @@
 
 #include <stdio.h>
 
-/* What one takes that has run a command: its processes, and what the kernel keeps for it. */
-enum { WARM_COST_BYTES = 2 * 1024 * 1024 };
+enum {
+    /* What one takes that has run a command: its processes, and what the kernel keeps for it. */
+    COST_BYTES = 2 * 1024 * 1024,
+    AFTER_CREATE_MS = 20,
+    WAIT_MAX_MS = 500
+};
 
 /* --- when to refill --- */
 
@@ -24,13 +28,7 @@ static void look_again_in(struct engine *engine, int64_t delay_ms)
 
 void warm_expect_create(struct engine *engine)
 {
-    int64_t now_ms = clock_monotonic_ms();
-    if (!engine->warm_waits_since_ms) {
-        engine->warm_waits_since_ms = now_ms;
-    }
-    int64_t latest_ms = engine->warm_waits_since_ms + WARM_WAIT_MAX_MS;
-    int64_t wanted_ms = now_ms + WARM_AFTER_CREATE_MS;
-    engine->warm_not_before_ms = wanted_ms < latest_ms ? wanted_ms : latest_ms;
+    warm_pace_hold(&engine->warm_pace, clock_monotonic_ms(), AFTER_CREATE_MS, WAIT_MAX_MS);
 }
 
 /* --- what to make and to end --- */
@@ -65,8 +63,7 @@ static int check_refill(struct engine *engine, const struct engine_shape *shape,
     return template_find(engine, shape->template_image, ret_root, err) < 0 ||
                    disk_check_space(engine, err) < 0 ||
                    warm_budget_check(engine->context.settings,
-                                     (all.ready + all.preparing) * WARM_COST_BYTES, WARM_COST_BYTES,
-                                     err) < 0
+                                     (all.ready + all.preparing) * COST_BYTES, COST_BYTES, err) < 0
                ? -1
                : 0;
 }
@@ -158,18 +155,18 @@ static int64_t next_look_ms(const struct engine *engine)
 
 void warm_update(struct engine *engine)
 {
-    int64_t wait_ms = engine->warm_not_before_ms - clock_monotonic_ms();
+    int64_t wait_ms = warm_pace_left_ms(&engine->warm_pace, clock_monotonic_ms());
     if (engine->closing || engine->problem[0]) {
         return;
     }
-    if (engine->pending && wait_ms < WARM_AFTER_CREATE_MS) {
-        wait_ms = WARM_AFTER_CREATE_MS;
+    if (engine->pending && wait_ms < AFTER_CREATE_MS) {
+        wait_ms = AFTER_CREATE_MS;
     }
     if (wait_ms > 0) {
         look_again_in(engine, wait_ms);
         return;
     }
-    engine->warm_waits_since_ms = 0;
+    warm_pace_release(&engine->warm_pace);
     end_surplus(engine);
     bool preparing = warm_count(engine, NULL).preparing > 0;
     struct warm_pool *pool = preparing ? NULL : next_missing(engine);

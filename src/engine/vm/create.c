@@ -196,6 +196,7 @@ void vm_create(struct engine *engine, const struct engine_create *plan, struct e
         return;
     }
     FAULT_POINT("host.vm.create.checked");
+    vm_pool_expect_create(engine);
     if (!plan->snapshot_id[0] && !plan->keep_disk) {
         create_new(engine, &shape, plan, call);
         return;

@@ -15,12 +15,13 @@
 #ifndef ATOLL_ENGINE_VM_INTERNAL_H
 #define ATOLL_ENGINE_VM_INTERNAL_H
 
-#include "engine/records.h"
-#include "engine/syscall_filter.h"
 #include "engine/engine.h"
+#include "engine/records.h"
 #include "engine/slots.h"
+#include "engine/syscall_filter.h"
 #include "engine/vm/about.h"
 #include "engine/vm/host_facts.h"
+#include "engine/warm_budget.h"
 #include "linux/cgroup.h"
 #include "linux/event_loop.h"
 
@@ -65,7 +66,7 @@ struct machine {
     int slot; /* SLOTS_VM_FIRST … SLOTS_ALL - 1 */
     enum machine_state state;
     enum launch_kind kind;
-    struct vm_shape shape; /* as this host makes it now */
+    struct vm_shape shape;        /* as this host makes it now */
     char key[ENGINE_DIGEST_SIZE]; /* of the shape */
     bool network;
     bool discard;   /* ENDING: its files go, too */
@@ -146,6 +147,7 @@ struct engine {
     struct vm_pending *pending;
     struct vm_seed *seeds;
     struct vm_pool *pools;
+    struct warm_pace pace; /* of refills */
     struct vm_job *jobs;
     struct vm_known *known; /* files whose digests were found right */
     struct event_timer retry;
@@ -215,6 +217,8 @@ int vm_pool_status(struct engine *engine, struct engine_pool **ret_pools, size_t
 /* A ready machine for that plan, or NULL; counts a hit or a miss. */
 struct machine *vm_pool_take(struct engine *engine, const struct engine_create *plan,
                              const char *key);
+/* A create begins: refills wait for a moment. */
+void vm_pool_expect_create(struct engine *engine);
 void vm_pool_update(struct engine *engine);
 void vm_pool_on_parked(struct machine *machine);
 void vm_pool_on_failed(struct vm_pool *pool, const struct error *error);

@@ -22,7 +22,7 @@ enum {
     MONITOR_BACKLOG = 4,
     MONITOR_MAX_MS = 30 * 1000,
     IDENTITY_MAX_MS = 20 * 1000,
-    WARM_UP_ROUNDS = 3
+    REHEARSALS = 3 /* then nearly everything is translated */
 };
 
 /* When atoll-host is gone, so is this process. */
@@ -116,37 +116,11 @@ static int start_machine(struct launch *launch, struct error *err)
     return 0;
 }
 
-/* A spare has done all of it before: code that taking an identity and a first command need is translated. */
-static int warm_up(struct launch *launch, struct error *err)
+static int warm_up(const struct launch *launch, struct error *err)
 {
-    static const char *const argv[] = {"/bin/bash", "-c", "echo", NULL};
-    struct agent_identity identity = {.hostname = "sandbox",
-                                      .address = GUEST_ADDRESS,
-                                      .new_identity = true,
-                                      .machine = true,
-                                      .restored = true};
-    int64_t deadline_ms = clock_monotonic_ms() + IDENTITY_MAX_MS;
-    if (launch->machine->network) {
-        resolvers_join(&launch->engine->context.resolvers, ",", identity.resolvers,
-                       sizeof(identity.resolvers));
-    }
-    if (machine_continue(launch->qmp, err) < 0) {
-        return -1;
-    }
-    for (int i = 0; i < WARM_UP_ROUNDS; i++) {
-        struct error ignored; /* a template need not have that program */
-        int fd = agent_link_open_machine(deadline_ms, err);
-        if (fd < 0 || agent_link_identity(fd, &identity, deadline_ms, err) < 0) {
-            return -1;
-        }
-        fd = agent_link_open_machine(deadline_ms, err);
-        if (fd < 0) {
-            return -1;
-        }
-        agent_link_run(fd, argv, deadline_ms, &ignored);
-    }
-    launch->warmed_up = true;
-    return machine_stop(launch->qmp, err);
+    return machine_continue(launch->qmp, err) < 0 || launch_rehearse(launch, REHEARSALS, err) < 0
+               ? -1
+               : machine_stop(launch->qmp, err);
 }
 
 static int await_claim(const struct launch *launch, struct launch_claim *ret_claim)
@@ -170,10 +144,7 @@ static int take_identity(struct launch *launch, struct launch_claim *claim, stru
         return -1;
     }
     claim->identity.machine = true;
-    claim->identity.restored = !launch->boots && !launch->warmed_up;
-    if (launch->warmed_up) { /* they are the same for all */
-        claim->identity.resolvers[0] = '\0';
-    }
+    claim->identity.restored = launch->machine->kind != LAUNCH_NEW && !launch->boots;
     return agent_link_identify(NULL, &claim->identity, deadline_ms, err);
 }
 

@@ -64,7 +64,6 @@ struct launch {
     struct console console;
     pid_t child;  /* QEMU */
     int child_fd; /* its pidfd */
-    bool warmed_up;
     char qmp_path[ENGINE_SOCKET_PATH_SIZE];
     struct qmp *qmp;
 };
@@ -105,6 +104,10 @@ void qemu_arguments_make(const struct launch *launch, struct qemu_arguments *arg
 /* launch_seed.c: a machine that booted becomes a seed. Never returns to the guest. */
 int launch_seed_files(struct launch *launch, struct error *err);
 int launch_seed_finish(struct launch *launch, struct error *err);
+
+/* rehearse.c: does so many times what a start does: takes an identity, runs a first command. In a seed that brings
+ * pages and names into the guest's memory, and under emulation, in a spare, has the code translated. */
+int launch_rehearse(const struct launch *launch, int times, struct error *err);
 
 /* supervisor.c: gives up every privilege; then serves the agent's socket until QEMU ends. */
 int supervisor_confine(struct launch *launch, struct error *err);

@@ -97,21 +97,10 @@ int launch_seed_files(struct launch *launch, struct error *err)
     return 0;
 }
 
-/* What is used first by everybody is brought into the guest's memory, and QEMU's writing of it onto the disk. */
-static int warm_up(struct error *err)
+/* The guest's writes so far are the seed's. */
+static int flush(struct error *err)
 {
-    static const char *const commands[] = {"true", "python3 -c pass",
-                                           "ls / >/dev/null; cat /etc/hostname"};
     int64_t deadline_ms = clock_monotonic_ms() + VM_START_MAX_MS;
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        const char *const argv[] = {"/bin/bash", "-c", commands[i], NULL};
-        struct error ignored; /* a template need not have these programs */
-        int fd = agent_link_open_machine(deadline_ms, err);
-        if (fd < 0) {
-            return -1;
-        }
-        agent_link_run(fd, argv, deadline_ms, &ignored);
-    }
     int fd = agent_link_open_machine(deadline_ms, err);
     return fd < 0 ? -1 : agent_link_sync(fd, deadline_ms, err);
 }
@@ -165,7 +154,7 @@ static int describe(struct launch *launch, struct error *err)
 
 int launch_seed_finish(struct launch *launch, struct error *err)
 {
-    if (warm_up(err) < 0 || save(launch, err) < 0) {
+    if (launch_rehearse(launch, 1, err) < 0 || flush(err) < 0 || save(launch, err) < 0) {
         return -1;
     }
     FAULT_POINT("host.vm.seed.saved");

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "engine/warm_budget.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +15,8 @@
 
 enum {
     BUSY_MS = 200,
+    AFTER_CREATE_MS = 500, /* in which a first command is usually done */
+    WAIT_MAX_MS = 5000,
     COST_BYTES = 96 * 1024 * 1024, /* its private memory and translated code */
 };
 
@@ -50,7 +51,8 @@ static void count(const struct engine *engine, struct vm_pool *pool)
 
 static bool is_busy(const struct engine *engine)
 {
-    bool busy = engine->seeds || engine->pending;
+    bool busy = engine->seeds || engine->pending ||
+                warm_pace_left_ms(&engine->pace, clock_monotonic_ms()) > 0;
     for (int i = 0; i < SLOTS_VM && !busy; i++) {
         const struct machine *machine = engine->machines[i];
         busy =
@@ -159,6 +161,7 @@ void vm_pool_update(struct engine *engine)
     }
     struct vm_pool *pool = is_busy(engine) ? NULL : neediest(engine);
     if (pool) {
+        warm_pace_release(&engine->pace);
         make_one(engine, pool);
     }
     neediest(engine); /* counts */
@@ -167,6 +170,11 @@ void vm_pool_update(struct engine *engine)
         engine->retry.owner = engine;
         event_timer_set(engine->context.loop, &engine->retry, BUSY_MS);
     }
+}
+
+void vm_pool_expect_create(struct engine *engine)
+{
+    warm_pace_hold(&engine->pace, clock_monotonic_ms(), AFTER_CREATE_MS, WAIT_MAX_MS);
 }
 
 void vm_pool_on_parked(struct machine *machine)
