@@ -3,6 +3,7 @@
 
 #include "api/body_fields.h"
 #include "api/sandbox_routes.h"
+#include "sandbox/snapshot_names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -77,11 +78,10 @@ void sandbox_fork_handle(struct request *request)
     respond_json(request, 201, sandbox);
 }
 
-void snapshot_fork_handle(struct request *request)
+static void fork_snapshot(struct request *request, const char *id)
 {
     struct sandboxes *sandboxes = api_of(request)->sandboxes;
     const struct principal *principal = request_principal(request);
-    const char *id = request_param(request, "snapshot_id");
     struct error err = {0};
     struct sandbox_origin origin;
     struct sandbox_spec spec = {0};
@@ -102,4 +102,22 @@ void snapshot_fork_handle(struct request *request)
     }
     json_object_set_new(sandbox, "machine_type", json_string("sandbox"));
     respond_json(request, 201, json_pack("{s:o, s:o}", "data", sandbox, "snapshot", snapshot));
+}
+
+void snapshot_fork_handle(struct request *request)
+{
+    fork_snapshot(request, request_param(request, "snapshot_id"));
+}
+
+void named_snapshot_deploy_handle(struct request *request)
+{
+    struct error err = {0};
+    json_t *named = NULL;
+    if (snapshot_name_get(api_of(request)->sandboxes, request_principal(request),
+                          request_param(request, "name"), &named, &err)) {
+        respond_error(request, &err);
+        return;
+    }
+    fork_snapshot(request, json_string_value(json_object_get(named, "snapshot_id")));
+    json_decref(named);
 }

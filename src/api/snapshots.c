@@ -93,6 +93,7 @@ const struct route api_snapshot_routes[] = {
     CHANGE("/named-snapshots", named_snapshot_create_handle, ROUTE_IDEMPOTENT_KEY),
     READ("/named-snapshots/{name}", named_snapshot_get_handle),
     DELETE("/named-snapshots/{name}", named_snapshot_delete_handle),
+    CHANGE("/named-snapshots/{name}/deploy", named_snapshot_deploy_handle, ROUTE_IDEMPOTENT_KEY),
     CHANGE("/snapshots/delete", snapshots_delete_handle, 0),
     READ(ONE, get_handle),
     DELETE(ONE, snapshot_delete_handle),

@@ -30,5 +30,6 @@ void snapshots_delete_handle(struct request *request);
 void restore_handle(struct request *request);
 void sandbox_fork_handle(struct request *request);
 void snapshot_fork_handle(struct request *request);
+void named_snapshot_deploy_handle(struct request *request);
 
 #endif

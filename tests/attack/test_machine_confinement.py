@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness import vm
-from harness.network import reached
+from harness.network import Segment, reached
 from harness.resources import instance_number
 
 pytestmark = pytest.mark.engines("vm")
@@ -218,3 +218,33 @@ def test_its_virtual_hardware_is_small(sandbox):
     assert set(kinds) <= allowed, set(kinds) - allowed
     assert kinds.count(("0x1af4", "0x1000")) == 2
     assert sandbox.exec("ls /dev/fd0 /dev/sr0 /dev/fb0 /dev/dri /dev/input/mice")["exit_code"] != 0
+
+
+# Binds to any address, which root in a machine of its own may do, and connects from there.
+CONNECT_FROM = """
+import socket, sys
+TRANSPARENT = 19
+connection = socket.socket()
+connection.settimeout(3)
+if sys.argv[1] != "-":
+    connection.setsockopt(socket.SOL_IP, TRANSPARENT, 1)
+    connection.bind((sys.argv[1], 0))
+connection.connect((sys.argv[2], int(sys.argv[3])))
+print("connected")
+"""
+
+
+def test_packets_with_a_forged_source_go_nowhere(fresh_instance):
+    instance = fresh_instance(allow_private="10.78.0.0/24", spare_slots=1)
+    client = instance.client()
+    with client.create(**vm.SHAPE) as box, client.create(**vm.SHAPE) as neighbour, Segment("10.78.0.9") as segment:
+        segment.reachable_from_host()
+
+        def connects(source):
+            command = ["python3", "-c", CONNECT_FROM, source, segment.address, str(segment.port)]
+            return box.exec(command, timeout=30)["stdout"] == "connected\n"
+
+        assert connects("-")
+        for forged in (vm.address_of(instance, neighbour), vm.address_of(instance, box), "198.51.100.7", "127.0.0.1"):
+            assert not connects(forged), forged
+        assert connects("-")

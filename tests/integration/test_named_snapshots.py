@@ -57,13 +57,18 @@ def test_a_name_stands_for_its_snapshot(client, sandbox):
         client.post("/sandboxes", {"snapshot_id": "by-name"}),
         client.post(f"{sandbox.path}/fork", {"snapshot_id": "By-Name"}),
         client.post("/snapshots/by-name/fork", {}),
+        client.post("/named-snapshots/by-Name/deploy", {"name": "deployed"}, headers={"Idempotency-Key": "deploy-once"}),
     ]
     for reply in made:
         answer = checked(reply, 201)
         with Sandbox(client, answer.get("data", answer)) as copy:
             assert copy.read("/workspace/a") == b"then"
             assert copy.object["snapshot_id"] == named["snapshot_id"]
-    assert made[2].json()["snapshot"]["id"] == named["snapshot_id"]
+    for reply in made[2:]:
+        assert reply.json()["snapshot"]["id"] == named["snapshot_id"]
+    assert made[3].json()["data"]["name"] == "deployed"
+    assert client.post("/named-snapshots/missing/deploy", {}).status_code == 404
+    assert client.post(f"/named-snapshots/{named['snapshot_id']}/deploy", {}).status_code == 404
     entries = checked(client.get("/snapshots/by-name/tree", params={"path": "/workspace"}))["data"]["entries"]
     assert [entry["name"] for entry in entries] == ["a"]
     restore(sandbox, {"id": "by-name"})

@@ -226,6 +226,9 @@ def test_snapshots_are_as_described(document, client, sandbox):
     )
     for path in paths:
         check(client.get(path.format(id=sandbox.id, snapshot_id=one, name="described")), "get", path)
+    deployed = client.post("/named-snapshots/described/deploy", {})
+    check(deployed, "post", "/named-snapshots/{name}/deploy", 201)
+    client.delete(f"/sandboxes/{deployed.json()['data']['id']}")
     check(client.delete("/named-snapshots/described"), "delete", "/named-snapshots/{name}")
     check(client.post(f"{sandbox.path}/restore/{one}"), "post", "/sandboxes/{id}/restore/{snapshot_id}")
     forks = [client.post(f"{sandbox.path}/fork"), client.post(f"/snapshots/{one}/fork")]

@@ -1,14 +1,18 @@
 """Machines that are kept ready and claimed by create."""
 
+import json
+import os
 import time
 
 import pytest
 
-from harness import vm
+from harness import paths, vm
 from harness.wait import wait_until
-from harness.warm import Operator
+from harness.warm import TEMPLATE, Operator
 
 WANTED = 2
+GUEST_FILES = ("vmlinuz", "initrd", "manifest.json")
+IMAGE_FILES = ("root.ext4", "root.json", "manifest.json")
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +84,34 @@ def test_pools_outlive_both_daemons(pool, operator, client, warm_instance):
 def test_a_pool_that_is_given_up_leaves_no_machine(pool, operator, warm_instance):
     operator.set(target=0, **vm.SHAPE)
     wait_until(lambda: not vm.machines(warm_instance), 30, "the machines to be gone")
+
+
+def copied_images(directory):
+    """What machines are started from, by other names: one of it can be changed."""
+    for part, names in ((".guest", GUEST_FILES), (TEMPLATE, IMAGE_FILES)):
+        (directory / part).mkdir(mode=0o711, parents=True)
+        for name in names:
+            os.link(paths.IMAGES / part / name, directory / part / name)
+    (directory / TEMPLATE / "rootfs").mkdir(mode=0o700)
+    return directory
+
+
+def test_machines_of_a_template_that_was_built_again_are_replaced(fresh_instance):
+    instance = fresh_instance(start=False, spare_slots=1)
+    images = copied_images(instance.state / "images")
+    instance.environment["ATOLL_IMAGES"] = str(images)
+    instance.start()
+    operator = Operator(instance)
+    operator.set(target=1, **vm.SHAPE)
+    operator.await_ready(1, **vm.SHAPE)
+    [before] = vm.machines(instance)
+    description = images / TEMPLATE / "root.json"
+    root = json.loads(description.read_text())
+    root["root_sha256"] = "0" * 64
+    (images / "new").write_text(json.dumps(root))
+    os.replace(images / "new", description)
+    wait_until(lambda: before not in vm.machines(instance), 60, "the old machine to go")
+    operator.await_ready(1, **vm.SHAPE)
+    with instance.client().create(**vm.SHAPE) as sandbox:
+        assert sandbox.object["boot_path"] == "warm"
+        assert sandbox.output("echo alive") == "alive\n"

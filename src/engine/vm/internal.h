@@ -149,8 +149,8 @@ struct engine {
     struct vm_pool *pools;
     struct warm_pace pace; /* of refills */
     struct vm_job *jobs;
-    struct vm_known *known; /* files whose digests were found right */
-    struct event_timer retry;
+    struct vm_known *known;  /* files whose digests were found right */
+    struct event_timer look; /* at the pools */
     struct event_child trash_helper;
     bool trash_waits; /* more came while the helper ran */
     bool closing, closing_everything;
@@ -206,7 +206,7 @@ int seed_make(struct engine *engine, const struct vm_shape *shape, struct error 
 /* error: NULL when it is there. */
 void seed_done(struct engine *engine, struct vm_seed *seed, const struct error *error);
 void seeds_free(struct engine *engine);
-/* Those that nothing here would start from any more, if the directory is this instance's own. */
+/* Unfinished ones, and, if the directory is this instance's own, those that nothing here would start from any more. */
 void seeds_remove_old(struct engine *engine);
 
 /* pool.c */

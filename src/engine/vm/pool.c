@@ -124,8 +124,32 @@ static void make_one(struct engine *engine, struct vm_pool *pool)
     }
 }
 
-static void on_retry(void *owner)
+/* Those of a template or a kernel that was built again. */
+static void end_stale(struct engine *engine)
 {
+    for (int i = 0; i < SLOTS_VM; i++) {
+        struct machine *machine = engine->machines[i];
+        const struct engine_shape *wanted =
+            machine && machine->pool ? &machine->pool->status.shape : NULL;
+        struct vm_shape now;
+        struct error ignored;
+        char key[ENGINE_DIGEST_SIZE];
+        if (!wanted || machine->state != MACHINE_PARKED ||
+            vm_shape_now(engine, wanted->template_image, wanted->cpu_count, wanted->memory_bytes,
+                         wanted->disk_bytes, &now, &ignored) < 0) {
+            continue;
+        }
+        vm_shape_key(&now, key);
+        if (strcmp(machine->key, key) != 0) {
+            machine->pool = NULL;
+            machine_end(machine, true);
+        }
+    }
+}
+
+static void on_look(void *owner)
+{
+    end_stale(owner);
     vm_pool_update(owner);
 }
 
@@ -165,11 +189,10 @@ void vm_pool_update(struct engine *engine)
         make_one(engine, pool);
     }
     neediest(engine); /* counts */
-    if (lacks_any(engine)) {
-        engine->retry.on_due = on_retry;
-        engine->retry.owner = engine;
-        event_timer_set(engine->context.loop, &engine->retry, BUSY_MS);
-    }
+    engine->look.on_due = on_look;
+    engine->look.owner = engine;
+    event_timer_set(engine->context.loop, &engine->look,
+                    lacks_any(engine) ? BUSY_MS : WARM_LOOK_MS);
 }
 
 void vm_pool_expect_create(struct engine *engine)

@@ -121,14 +121,25 @@ static bool is_current(const struct engine *engine, const char *path)
            vm_shape_key(&now, key) == 0 && strcmp(strrchr(path, '/') + 1, key) == 0;
 }
 
+/* Was this host's own when it ended before the seed was whole? */
+static bool is_own_unfinished(const struct engine *engine, const char *name)
+{
+    char mark[24];
+    const char *dot = strchr(name, '.');
+    snprintf(mark, sizeof(mark), ".%d-", engine->context.instance);
+    return dot && strncmp(dot, mark, strlen(mark)) == 0;
+}
+
 void seeds_remove_old(struct engine *engine)
 {
     char path[VM_PATH_SIZE + 300];
+    bool shared = engine->context.settings->seeds[0];
     const struct dirent *entry;
-    DIR *directory = engine->context.settings->seeds[0] ? NULL : opendir(engine->seeds_path);
+    DIR *directory = opendir(engine->seeds_path);
     while (directory && (entry = readdir(directory))) {
         snprintf(path, sizeof(path), "%s/%s", engine->seeds_path, entry->d_name);
-        if (entry->d_name[0] != '.' && !is_current(engine, path)) {
+        if (entry->d_name[0] != '.' &&
+            (shared ? is_own_unfinished(engine, entry->d_name) : !is_current(engine, path))) {
             trash_directory(engine, path);
         }
     }

@@ -98,7 +98,7 @@ static void vm_free(struct engine *engine)
     if (!engine) {
         return;
     }
-    event_timer_clear(engine->context.loop, &engine->retry);
+    event_timer_clear(engine->context.loop, &engine->look);
     event_child_remove(&engine->trash_helper);
     free_machines(engine);
     seeds_free(engine);
@@ -189,7 +189,7 @@ static void vm_close(struct engine *engine, bool everything, struct engine_call 
     struct error error;
     engine->closing = true;
     engine->closing_everything = everything;
-    event_timer_clear(engine->context.loop, &engine->retry);
+    event_timer_clear(engine->context.loop, &engine->look);
     error_set(&error, ERR_SHUTTING_DOWN, 0, "atoll-host is stopping");
     while (engine->pending) {
         vm_pending_finish(engine, engine->pending, &error);
