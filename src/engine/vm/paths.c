@@ -13,6 +13,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Names in the directory of what nobody needs any more. */
+#define TRASH_PREFIX "old_"
+
 char *sandbox_directory(const struct engine *engine, const char *id, char path[VM_PATH_SIZE])
 {
     snprintf(path, VM_PATH_SIZE, "%s/%s", engine->sandboxes_path, id);
@@ -115,8 +118,14 @@ int paths_make(struct engine *engine, struct error *err)
 int trash_directory(struct engine *engine, const char *path)
 {
     char name[ID_SIZE], target[VM_PATH_SIZE];
-    snprintf(target, sizeof(target), "%s/%s", engine->trash_path, id_make("old_", name));
-    if (rename(path, target) < 0) {
+    id_make(TRASH_PREFIX, name);
+    snprintf(target, sizeof(target), "%s/%s", engine->trash_path, name);
+    int result = rename(path, target);
+    if (result < 0 && errno == EXDEV) { /* seeds may be on a file system of their own */
+        snprintf(target, sizeof(target), "%s/.%s", engine->seeds_path, name);
+        result = rename(path, target);
+    }
+    if (result < 0) {
         return errno == ENOENT ? 0 : -1;
     }
     FAULT_POINT("host.vm.trash.moved");
@@ -146,18 +155,24 @@ static void remove_tree(int parent, const char *name, int depth)
     unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-void vm_trash_empty(const struct engine *engine)
+static void remove_those_with(const char *prefix, const char *path)
 {
-    DIR *directory = opendir(engine->trash_path);
+    DIR *directory = opendir(path);
     const struct dirent *entry;
     while (directory && (entry = readdir(directory))) {
-        if (entry->d_name[0] != '.') {
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0) {
             remove_tree(dirfd(directory), entry->d_name, 2);
         }
     }
     if (directory) {
         closedir(directory);
     }
+}
+
+void vm_trash_empty(const struct engine *engine)
+{
+    remove_those_with(TRASH_PREFIX, engine->trash_path);
+    remove_those_with("." TRASH_PREFIX, engine->seeds_path);
 }
 
 static void on_helper(void *owner, int wait_status)
