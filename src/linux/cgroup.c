@@ -171,6 +171,12 @@ int cgroup_limit(const struct cgroup_host *host, const char *name,
     return controllers(host)->limit(host, name, limits, err);
 }
 
+int cgroup_set_background(const struct cgroup_host *host, const char *name, bool background,
+                          struct error *err)
+{
+    return controllers(host)->set_background(host, name, background, err);
+}
+
 void cgroup_usage(const struct cgroup_host *host, const char *name, struct cgroup_usage *ret_usage)
 {
     controllers(host)->usage(host, name, ret_usage);

@@ -42,6 +42,8 @@ struct cgroup_usage {
 struct cgroup_controllers {
     int (*limit)(const struct cgroup_host *host, const char *name,
                  const struct cgroup_limits *limits, struct error *err);
+    int (*set_background)(const struct cgroup_host *host, const char *name, bool background,
+                          struct error *err);
     void (*usage)(const struct cgroup_host *host, const char *name, struct cgroup_usage *usage);
     /* A descriptor of the file with a line "oom_kill N"; -1 errno. */
     int (*open_oom_counter)(const struct cgroup_host *host, const char *name);
@@ -75,6 +77,9 @@ int cgroup_delegate(const struct cgroup_host *host, const char *name, uid_t uid,
 
 int cgroup_limit(const struct cgroup_host *host, const char *name,
                  const struct cgroup_limits *limits, struct error *err);
+/* A group in the background gets an eighth of what another one gets of a CPU that both want. */
+int cgroup_set_background(const struct cgroup_host *host, const char *name, bool background,
+                          struct error *err);
 void cgroup_usage(const struct cgroup_host *host, const char *name, struct cgroup_usage *ret_usage);
 int cgroup_open_oom_counter(const struct cgroup_host *host, const char *name);
 

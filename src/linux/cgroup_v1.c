@@ -38,6 +38,12 @@ static int limit(const struct cgroup_host *host, const char *name,
     return 0;
 }
 
+static int set_background(const struct cgroup_host *host, const char *name, bool background,
+                          struct error *err)
+{
+    return write_int(host->cpu, name, "cpu.shares", background ? 128 : 1024, err);
+}
+
 static void usage(const struct cgroup_host *host, const char *name, struct cgroup_usage *usage)
 {
     usage->cpu_us = cgroup_read_int(host->cpuacct, name, "cpuacct.usage") / 1000;
@@ -52,5 +58,7 @@ static int open_oom_counter(const struct cgroup_host *host, const char *name)
     return cgroup_open_file(host->memory, name, "memory.oom_control");
 }
 
-const struct cgroup_controllers cgroup_v1_controllers = {
-    .limit = limit, .usage = usage, .open_oom_counter = open_oom_counter};
+const struct cgroup_controllers cgroup_v1_controllers = {.limit = limit,
+                                                         .set_background = set_background,
+                                                         .usage = usage,
+                                                         .open_oom_counter = open_oom_counter};

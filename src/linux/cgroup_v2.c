@@ -21,6 +21,12 @@ static int limit(const struct cgroup_host *host, const char *name,
     return 0;
 }
 
+static int set_background(const struct cgroup_host *host, const char *name, bool background,
+                          struct error *err)
+{
+    return cgroup_write(host->unified, name, "cpu.weight", background ? "12" : "100", err);
+}
+
 static void usage(const struct cgroup_host *host, const char *name, struct cgroup_usage *usage)
 {
     usage->cpu_us = cgroup_read_key(host->unified, name, "cpu.stat", "usage_usec");
@@ -38,5 +44,7 @@ static int open_oom_counter(const struct cgroup_host *host, const char *name)
     return cgroup_open_file(host->unified, name, "memory.events");
 }
 
-const struct cgroup_controllers cgroup_v2_controllers = {
-    .limit = limit, .usage = usage, .open_oom_counter = open_oom_counter};
+const struct cgroup_controllers cgroup_v2_controllers = {.limit = limit,
+                                                         .set_background = set_background,
+                                                         .usage = usage,
+                                                         .open_oom_counter = open_oom_counter};

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import time
 
 import pytest
@@ -115,3 +116,28 @@ def test_machines_of_a_template_that_was_built_again_are_replaced(fresh_instance
     with instance.client().create(**vm.SHAPE) as sandbox:
         assert sandbox.object["boot_path"] == "warm"
         assert sandbox.output("echo alive") == "alive\n"
+
+
+def cpu_weight(pid):
+    """Of the control group that the process is in."""
+    places = {}
+    for line in pathlib.Path("/proc/mounts").read_text().splitlines():
+        _, target, kind, options, *_ = line.split()
+        if kind == "cgroup2" or (kind == "cgroup" and "cpu" in options.split(",")):
+            places["" if kind == "cgroup2" else "cpu"] = target
+    for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, group = line.split(":")
+        name, file = ("cpu", "cpu.shares") if "cpu" in controllers.split(",") else ("", "cpu.weight")
+        path = pathlib.Path(f"{places.get(name)}{group}/{file}")
+        if controllers in ("", "cpu", "cpu,cpuacct") and path.exists():
+            return int(path.read_text())
+    raise AssertionError(f"the process {pid} is in no group that has a share of the CPUs")
+
+
+def test_machines_that_are_made_ahead_leave_the_cpus_to_others(pool, operator, client, warm_instance):
+    weights = [cpu_weight(machine) for machine in vm.machines(warm_instance)]
+    with client.create(**vm.SHAPE) as sandbox:
+        assert sandbox.object["boot_path"] == "warm"
+        ordinary = cpu_weight(vm.machine_of(warm_instance, sandbox))
+        assert weights and all(weight * 4 < ordinary for weight in weights)
+    operator.await_ready(WANTED, **vm.SHAPE)

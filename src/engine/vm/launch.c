@@ -47,7 +47,9 @@ static int enter_cgroup(const struct launch *launch, struct error *err)
     struct cgroup_limits limits = {.cpu_count = launch->shape.cpu_count,
                                    .memory_bytes = launch->shape.memory_bytes + VM_OVERHEAD_BYTES,
                                    .process_count = VM_PROCESSES_MAX};
+    bool spare = launch->machine->pool; /* until it is claimed, see pool.c */
     return cgroup_make(host, name, err) < 0 || cgroup_limit(host, name, &limits, err) < 0 ||
+                   (spare && cgroup_set_background(host, name, true, err) < 0) ||
                    cgroup_join(host, name, err) < 0
                ? -1
                : 0;

@@ -235,12 +235,14 @@ struct machine *vm_pool_take(struct engine *engine, const struct engine_create *
         if (!machine || machine->pool != pool || machine->state != MACHINE_PARKED) {
             continue;
         }
+        struct error error;
         machine->pool = NULL;
-        if (strcmp(machine->key, key) == 0) {
+        if (strcmp(machine->key, key) == 0 &&
+            cgroup_set_background(&engine->cgroups, machine->cgroup, false, &error) == 0) {
             pool->status.hits++;
             return machine;
         }
-        machine_end(machine, true); /* of a template or a kernel that was built again */
+        machine_end(machine, true); /* usually of a template or a kernel that was built again */
     }
     pool->status.misses++;
     return NULL;
