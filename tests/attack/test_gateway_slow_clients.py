@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from harness import gateway
+from harness.raw import drip
 from harness.wait import wait_until
 
 
@@ -21,16 +22,6 @@ def impatient(factory):
 def preview(impatient):
     with impatient.client().create() as sandbox:
         yield gateway.exposed_upstream(impatient, sandbox)
-
-
-def drip(connection, data, stop):
-    try:
-        for byte in data:
-            if stop.wait(0.2):
-                return
-            connection.send(bytes([byte]))
-    except OSError:
-        return
 
 
 def assert_cut(preview, first, rest=b"x" * 1000):

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from harness.raw import RawConnection
+from harness.raw import RawConnection, drip
 from harness.wait import wait_until
 
 
@@ -27,17 +27,6 @@ def box(impatient):
 def authorized(box, request_line, *headers):
     lines = [request_line, "Host: x", f"Authorization: Bearer {box.client.key}", *headers]
     return "\r\n".join(lines) + "\r\n\r\n"
-
-
-def drip(connection, data, stop):
-    """One byte at a time, until the peer has had enough."""
-    try:
-        for byte in data:
-            if stop.wait(0.2):
-                return
-            connection.send(bytes([byte]))
-    except OSError:
-        return
 
 
 def assert_cut(impatient, box, first, rest=b"x" * 1000):

@@ -99,3 +99,14 @@ def raw_request(port, data, **options):
         except ConnectionError:
             pass
         return connection.reply()
+
+
+def drip(connection, data, stop):
+    """One byte at a time, until the peer has had enough or the event is set."""
+    try:
+        for byte in data:
+            if stop.wait(0.2):
+                return
+            connection.send(bytes([byte]))
+    except OSError:
+        return

@@ -152,6 +152,14 @@ json_t *fixture_create(struct fixture *fixture, const char *request, const char 
     return object;
 }
 
+bool fixture_create_id(struct fixture *fixture, const char *request, char id[ID_SIZE])
+{
+    json_t *object = fixture_create(fixture, request, NULL);
+    snprintf(id, ID_SIZE, "%s", member_text(object, "id"));
+    json_decref(object);
+    return id[0] != '\0';
+}
+
 const char *member_text(json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));

@@ -30,6 +30,9 @@ bool fixture_start(struct fixture *fixture);
 /* Parses the request and creates; returns the object or NULL (err). Idempotency key or NULL. */
 json_t *fixture_create(struct fixture *fixture, const char *request, const char *key);
 
+/* The same; its id. */
+bool fixture_create_id(struct fixture *fixture, const char *request, char id[ID_SIZE]);
+
 /* Copies the text member; "" when absent. */
 const char *member_text(json_t *object, const char *key);
 
@@ -39,5 +42,21 @@ const char *fixture_state(struct fixture *fixture, const char *id);
 bool fixture_await(struct fixture *fixture, const char *id, const char *state);
 /* metadata.last_error, or metadata.last_pause.source. */
 void fixture_metadata(struct fixture *fixture, const char *id, char *text, size_t size);
+
+/* --- for files whose tests share "static struct fixture f" --- */
+
+/* A function of the tenant on one of its sandboxes. */
+#define CALL(function, id, ...) function(f.sandboxes, &f.tenant, id, ##__VA_ARGS__, &f.err)
+
+/* The test with the fixture open, and its row in the table of tests. */
+#define FIXTURE_CASE(name)                                                                         \
+    static void run_##name(void)                                                                   \
+    {                                                                                              \
+        if (CHECK(fixture_open(&f))) {                                                             \
+            name();                                                                                \
+        }                                                                                          \
+        fixture_close(&f);                                                                         \
+    }
+#define FIXTURE_ROW(name) {#name, run_##name},
 
 #endif

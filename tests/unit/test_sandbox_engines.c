@@ -13,16 +13,6 @@
 
 static struct fixture f;
 
-#define CALL(function, id, ...) function(f.sandboxes, &f.tenant, id, ##__VA_ARGS__, &f.err)
-
-static bool create(const char *request, char id[ID_SIZE])
-{
-    json_t *object = fixture_create(&f, request, NULL);
-    snprintf(id, ID_SIZE, "%s", member_text(object, "id"));
-    json_decref(object);
-    return id[0] != '\0';
-}
-
 /* A host with both engines. */
 static bool with_vm(const char *accel, const char *problem)
 {
@@ -134,7 +124,7 @@ static void lists_can_be_of_one_engine(void)
     char id[ID_SIZE], other[ID_SIZE];
     struct sandbox_filter filter = {.engine = "vm"};
     json_t *list = NULL;
-    REQUIRE(make_machine("{\"engine\":\"vm\"}", id) && create("{}", other));
+    REQUIRE(make_machine("{\"engine\":\"vm\"}", id) && fixture_create_id(&f, "{}", other));
     REQUIRE(sandbox_list(f.sandboxes, &f.tenant, &filter, &list, &f.err) == 0);
     json_t *data = json_object_get(list, "data");
     CHECK_INT((int)json_array_size(data), 1);
@@ -218,10 +208,10 @@ static void services_that_live_on_are_not_started_again(void)
     atomic_store(&starts, 0);
     REQUIRE(with_vm("tcg", ""));
     sandboxes_on_start(f.sandboxes, on_start, NULL);
-    REQUIRE(create("{\"engine\":\"vm\",\"auto_start\":true}", id));
+    REQUIRE(fixture_create_id(&f, "{\"engine\":\"vm\",\"auto_start\":true}", id));
     CHECK(await_starts(1));
     REQUIRE(CALL(sandbox_pause, id, NULL) == 0 && CALL(sandbox_resume, id, NULL) == 0);
-    REQUIRE(create("{\"auto_start\":true}", marker)); /* behind it in the queue */
+    REQUIRE(fixture_create_id(&f, "{\"auto_start\":true}", marker)); /* behind it in the queue */
     CHECK(await_starts(2));
     fake_host_forget_memory();
     REQUIRE(CALL(sandbox_pause, id, NULL) == 0 && CALL(sandbox_resume, id, NULL) == 0);
@@ -248,7 +238,7 @@ static void one_that_the_host_suspended_is_paused(void)
 {
     char id[ID_SIZE], fleeting[ID_SIZE];
     REQUIRE(make_machine("{\"engine\":\"vm\"}", id));
-    REQUIRE(create("{\"engine\":\"vm\",\"persistent\":false}", fleeting));
+    REQUIRE(fixture_create_id(&f, "{\"engine\":\"vm\",\"persistent\":false}", fleeting));
     fixture_stop(&f);
     fake_host_add(id, HOST_STATE_SUSPENDED);
     fake_host_add(fleeting, HOST_STATE_SUSPENDED);
@@ -482,15 +472,6 @@ static void memory_that_does_not_fit_is_refused(void)
     json_decref(object);
 }
 
-#define CASE(name)                                                                                 \
-    static void run_##name(void)                                                                   \
-    {                                                                                              \
-        if (CHECK(fixture_open(&f))) {                                                             \
-            name();                                                                                \
-        }                                                                                          \
-        fixture_close(&f);                                                                         \
-    }
-
 #define CASES(X)                                                                                   \
     X(auto_is_a_machine_only_where_it_is_accelerated)                                              \
     X(the_instance_and_the_template_have_a_say)                                                    \
@@ -515,12 +496,8 @@ static void memory_that_does_not_fit_is_refused(void)
     X(a_restore_brings_processes_back)                                                             \
     X(memory_that_does_not_fit_is_refused)
 
-CASES(CASE)
+CASES(FIXTURE_CASE)
 
-static const struct check_case cases[] = {
-#define X(name) {#name, run_##name},
-    CASES(X)
-#undef X
-};
+static const struct check_case cases[] = {CASES(FIXTURE_ROW)};
 
 CHECK_MAIN(cases)

@@ -9,17 +9,6 @@
 
 static struct fixture f;
 
-#define CALL(function, id, ...) function(f.sandboxes, &f.tenant, id, ##__VA_ARGS__, &f.err)
-
-/* Creates and keeps the id. */
-static bool create(const char *request, char id[ID_SIZE])
-{
-    json_t *object = fixture_create(&f, request, NULL);
-    snprintf(id, ID_SIZE, "%s", member_text(object, "id"));
-    json_decref(object);
-    return id[0] != '\0';
-}
-
 static void a_created_sandbox_runs_with_the_defaults(void)
 {
     json_t *object = fixture_create(&f, "{}", NULL);
@@ -43,7 +32,7 @@ static void a_created_sandbox_runs_with_the_defaults(void)
 static void pause_and_resume_keep_the_processes(void)
 {
     char id[ID_SIZE], source[64];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     CHECK_INT(CALL(sandbox_pause, id, NULL), 0);
     CHECK_TEXT(fixture_state(&f, id), "paused");
     CHECK_INT((int)fake_host_state(id), HOST_STATE_FROZEN);
@@ -60,7 +49,7 @@ static void pause_and_resume_keep_the_processes(void)
 static void stop_keeps_files_and_resume_starts_anew(void)
 {
     char id[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     CHECK_INT(CALL(sandbox_stop, id, NULL), 0);
     CHECK_TEXT(fixture_state(&f, id), "paused");
     CHECK_INT((int)fake_host_state(id), HOST_STATE_STOPPED);
@@ -74,7 +63,7 @@ static void stop_keeps_files_and_resume_starts_anew(void)
 static void stop_destroys_what_is_not_persistent(void)
 {
     char id[ID_SIZE];
-    REQUIRE(create("{\"persistent\":false}", id));
+    REQUIRE(fixture_create_id(&f, "{\"persistent\":false}", id));
     CHECK_INT(CALL(sandbox_stop, id, NULL), 0);
     CHECK_TEXT(fixture_state(&f, id), "destroyed");
     CHECK_INT(fake_host_count(), 0);
@@ -84,7 +73,7 @@ static void a_destroyed_one_can_be_read_and_not_changed(void)
 {
     char id[ID_SIZE];
     json_t *reply = NULL;
-    REQUIRE(create("{\"name\":\"gone\"}", id));
+    REQUIRE(fixture_create_id(&f, "{\"name\":\"gone\"}", id));
     CHECK_INT(CALL(sandbox_destroy, id, &reply), 0);
     CHECK_TEXT(member_text(reply, "state"), "destroyed");
     CHECK(json_is_integer(json_object_get(reply, "total_runtime_sec")));
@@ -94,7 +83,7 @@ static void a_destroyed_one_can_be_read_and_not_changed(void)
     CHECK_INT(f.err.code, ERR_NOT_FOUND);
     CHECK_INT(CALL(sandbox_pause, id, NULL), -1);
     CHECK_INT(f.err.code, ERR_NOT_FOUND);
-    REQUIRE(create("{\"name\":\"gone\"}", id));
+    REQUIRE(fixture_create_id(&f, "{\"name\":\"gone\"}", id));
 }
 
 static void another_tenant_sees_nothing(void)
@@ -102,7 +91,7 @@ static void another_tenant_sees_nothing(void)
     char id[ID_SIZE];
     json_t *object = NULL;
     struct sandbox_use use;
-    REQUIRE(create("{\"name\":\"mine\"}", id));
+    REQUIRE(fixture_create_id(&f, "{\"name\":\"mine\"}", id));
     struct principal *other = &f.other_tenant;
     CHECK_INT(sandbox_get(f.sandboxes, other, id, &object, &f.err), -1);
     CHECK_INT(f.err.code, ERR_NOT_FOUND);
@@ -118,13 +107,13 @@ static void another_tenant_sees_nothing(void)
 static void names_and_slugs_are_taken_while_their_sandbox_lives(void)
 {
     char id[ID_SIZE], other[ID_SIZE];
-    REQUIRE(create("{\"name\":\"n\",\"slug\":\"my-app\"}", id));
-    CHECK(!create("{\"name\":\"n\"}", other));
+    REQUIRE(fixture_create_id(&f, "{\"name\":\"n\",\"slug\":\"my-app\"}", id));
+    CHECK(!fixture_create_id(&f, "{\"name\":\"n\"}", other));
     CHECK_INT(f.err.code, ERR_NAME_TAKEN);
     CHECK_TEXT(f.err.field, "name");
-    CHECK(!create("{\"slug\":\"my-app\"}", other));
+    CHECK(!fixture_create_id(&f, "{\"slug\":\"my-app\"}", other));
     CHECK_TEXT(f.err.field, "slug");
-    REQUIRE(create("{}", other));
+    REQUIRE(fixture_create_id(&f, "{}", other));
     json_t *changes = json_pack("{s:s}", "name", "n");
     CHECK_INT(CALL(sandbox_update, other, changes, NULL), -1);
     CHECK_INT(f.err.code, ERR_NAME_TAKEN);
@@ -139,14 +128,14 @@ static void the_limit_counts_what_is_alive(void)
 {
     char first[ID_SIZE], id[ID_SIZE];
     f.settings.max_sandboxes = 2;
-    REQUIRE(create("{}", first) && create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", first) && fixture_create_id(&f, "{}", id));
     CHECK_INT(CALL(sandbox_pause, id, NULL), 0);
-    CHECK(!create("{}", id));
+    CHECK(!fixture_create_id(&f, "{}", id));
     CHECK_INT(f.err.code, ERR_SANDBOX_LIMIT);
     CHECK_INT(CALL(sandbox_destroy, first, NULL), 0);
-    CHECK(create("{}", id));
+    CHECK(fixture_create_id(&f, "{}", id));
     fixture_restart(&f);
-    CHECK(!create("{}", id));
+    CHECK(!fixture_create_id(&f, "{}", id));
     CHECK_INT(f.err.code, ERR_SANDBOX_LIMIT);
 }
 
@@ -155,13 +144,13 @@ static void a_failed_create_leaves_a_record_and_takes_no_place(void)
     char id[ID_SIZE];
     f.settings.max_sandboxes = 1;
     fake_host_fail_next(FAKE_CREATE, ERR_CAPACITY, false);
-    CHECK(!create("{\"name\":\"again\"}", id));
+    CHECK(!fixture_create_id(&f, "{\"name\":\"again\"}", id));
     CHECK_INT(f.err.code, ERR_CAPACITY);
     fake_host_fail_next(FAKE_HELLO, ERR_AGENT_UNAVAILABLE, false);
-    CHECK(!create("{\"name\":\"again\"}", id));
+    CHECK(!fixture_create_id(&f, "{\"name\":\"again\"}", id));
     CHECK_INT(f.err.code, ERR_AGENT_UNAVAILABLE);
     CHECK_INT(fake_host_count(), 0);
-    CHECK(create("{\"name\":\"again\"}", id));
+    CHECK(fixture_create_id(&f, "{\"name\":\"again\"}", id));
     struct sandbox_filter filter = {.state = "error"};
     json_t *list = NULL;
     REQUIRE(sandbox_list(f.sandboxes, &f.tenant, &filter, &list, &f.err) == 0);
@@ -175,7 +164,7 @@ static void a_failed_create_leaves_a_record_and_takes_no_place(void)
 static void failed_verbs_leave_the_sandbox_as_it_was(void)
 {
     char id[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     fake_host_fail_next(FAKE_FREEZE, ERR_ENGINE, false);
     CHECK_INT(CALL(sandbox_pause, id, NULL), -1);
     CHECK_TEXT(fixture_state(&f, id), "running");
@@ -190,7 +179,7 @@ static void uses_need_a_running_sandbox_and_say_why_not(void)
 {
     char id[ID_SIZE];
     struct sandbox_use use;
-    REQUIRE(create("{\"env\":{\"B\":\"own\",\"C\":\"own\"}}", id));
+    REQUIRE(fixture_create_id(&f, "{\"env\":{\"B\":\"own\",\"C\":\"own\"}}", id));
     REQUIRE(CALL(sandbox_use_begin, id, 0, &use) == 0);
     CHECK_TEXT(member_text(use.env, "A"), "template");
     CHECK_TEXT(member_text(use.env, "B"), "own");
@@ -201,7 +190,7 @@ static void uses_need_a_running_sandbox_and_say_why_not(void)
     sandbox_explain(f.sandboxes, &use, &f.err);
     CHECK(strstr(f.err.message, "destroyed") != NULL);
     sandbox_use_end(f.sandboxes, &use);
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     CHECK_INT(CALL(sandbox_pause, id, NULL), 0);
     CHECK_INT(CALL(sandbox_use_begin, id, 0, &use), -1);
     CHECK_INT(f.err.code, ERR_NOT_RUNNING);
@@ -210,7 +199,7 @@ static void uses_need_a_running_sandbox_and_say_why_not(void)
 static void one_that_ends_by_itself_is_in_error_and_keeps_its_files(void)
 {
     char id[ID_SIZE], text[300];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     fake_host_end(id, "the kernel killed it for memory", true);
     CHECK(fixture_await(&f, id, "error"));
     fixture_metadata(&f, id, text, sizeof(text));
@@ -223,7 +212,7 @@ static void one_that_ends_by_itself_is_in_error_and_keeps_its_files(void)
 static void a_paused_one_whose_processes_end_starts_cold(void)
 {
     char id[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     CHECK_INT(CALL(sandbox_pause, id, NULL), 0);
     fake_host_end(id, "killed", false);
     json_t *object = NULL;
@@ -235,10 +224,10 @@ static void a_paused_one_whose_processes_end_starts_cold(void)
 static void timeouts_pause_or_destroy(void)
 {
     char kept[ID_SIZE], gone[ID_SIZE], idle[ID_SIZE], always[ID_SIZE], text[64];
-    REQUIRE(create("{\"timeout_sec\":1}", kept));
-    REQUIRE(create("{\"timeout_sec\":1,\"persistent\":false}", gone));
-    REQUIRE(create("{\"idle_timeout_sec\":1}", idle));
-    REQUIRE(create("{\"timeout_sec\":1,\"always_on\":true}", always));
+    REQUIRE(fixture_create_id(&f, "{\"timeout_sec\":1}", kept));
+    REQUIRE(fixture_create_id(&f, "{\"timeout_sec\":1,\"persistent\":false}", gone));
+    REQUIRE(fixture_create_id(&f, "{\"idle_timeout_sec\":1}", idle));
+    REQUIRE(fixture_create_id(&f, "{\"timeout_sec\":1,\"always_on\":true}", always));
     CHECK(fixture_await(&f, kept, "paused"));
     CHECK(fixture_await(&f, gone, "destroyed"));
     CHECK(fixture_await(&f, idle, "paused"));
@@ -252,10 +241,10 @@ static void timeouts_pause_or_destroy(void)
 static void a_slow_pause_delays_no_other_timeout(void)
 {
     char slow[ID_SIZE], other[ID_SIZE];
-    REQUIRE(create("{\"timeout_sec\":1}", slow));
+    REQUIRE(fixture_create_id(&f, "{\"timeout_sec\":1}", slow));
     fake_host_hold_freeze(slow);
     CHECK(fixture_await(&f, slow, "pausing"));
-    if (CHECK(create("{\"timeout_sec\":1}", other))) {
+    if (CHECK(fixture_create_id(&f, "{\"timeout_sec\":1}", other))) {
         CHECK(fixture_await(&f, other, "paused"));
     }
     CHECK_TEXT(fixture_state(&f, slow), "pausing");
@@ -267,9 +256,9 @@ static void the_idle_clock_waits_for_the_last_use(void)
 {
     char used[ID_SIZE], unused[ID_SIZE];
     struct sandbox_use use;
-    REQUIRE(create("{\"idle_timeout_sec\":1}", used));
+    REQUIRE(fixture_create_id(&f, "{\"idle_timeout_sec\":1}", used));
     REQUIRE(CALL(sandbox_use_begin, used, 0, &use) == 0);
-    REQUIRE(create("{\"idle_timeout_sec\":1}", unused));
+    REQUIRE(fixture_create_id(&f, "{\"idle_timeout_sec\":1}", unused));
     CHECK(fixture_await(&f, unused, "paused"));
     CHECK_TEXT(fixture_state(&f, used), "running");
     sandbox_use_end(f.sandboxes, &use);
@@ -280,7 +269,7 @@ static void changes_are_all_or_nothing(void)
 {
     char id[ID_SIZE];
     json_t *object = NULL;
-    REQUIRE(create("{\"metadata\":{\"a\":1},\"tags\":[\"x\"]}", id));
+    REQUIRE(fixture_create_id(&f, "{\"metadata\":{\"a\":1},\"tags\":[\"x\"]}", id));
     json_t *bad = json_loads("{\"metadata\":{\"b\":2},\"timeout_sec\":0}", 0, NULL);
     CHECK_INT(CALL(sandbox_update, id, bad, NULL), -1);
     CHECK_TEXT(f.err.field, "timeout_sec");
@@ -316,10 +305,12 @@ static size_t listed(struct sandbox_filter filter)
 static void lists_filter_and_page(void)
 {
     char id[ID_SIZE], dead[ID_SIZE];
-    REQUIRE(
-        create("{\"name\":\"alpha\",\"tags\":{\"team\":\"red\"},\"external_user_id\":\"u\"}", id));
-    REQUIRE(create("{\"name\":\"beta\",\"tags\":[\"x\",\"y\"],\"template_id\":\"nextjs\"}", id));
-    REQUIRE(create("{\"workspace_slug\":\"lab\"}", id) && create("{}", dead));
+    REQUIRE(fixture_create_id(
+        &f, "{\"name\":\"alpha\",\"tags\":{\"team\":\"red\"},\"external_user_id\":\"u\"}", id));
+    REQUIRE(fixture_create_id(
+        &f, "{\"name\":\"beta\",\"tags\":[\"x\",\"y\"],\"template_id\":\"nextjs\"}", id));
+    REQUIRE(fixture_create_id(&f, "{\"workspace_slug\":\"lab\"}", id) &&
+            fixture_create_id(&f, "{}", dead));
     CHECK_INT(CALL(sandbox_destroy, dead, NULL), 0);
     json_t *team = json_pack("{s:s}", "team", "red"), *plain = json_pack("[s,s]", "x", "y");
     CHECK_INT(listed((struct sandbox_filter){0}), 3);
@@ -363,7 +354,7 @@ static void verbs_from_many_threads_take_turns(void)
 {
     char id[ID_SIZE];
     pthread_t threads[RACERS];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     for (int i = 0; i < RACERS; i++) {
         pthread_create(&threads[i], NULL, race, id);
     }
@@ -375,15 +366,6 @@ static void verbs_from_many_threads_take_turns(void)
     CHECK_INT(CALL(sandbox_destroy, id, NULL), 0);
     CHECK_INT(fake_host_count(), 0);
 }
-
-#define CASE(name)                                                                                 \
-    static void run_##name(void)                                                                   \
-    {                                                                                              \
-        if (CHECK(fixture_open(&f))) {                                                             \
-            name();                                                                                \
-        }                                                                                          \
-        fixture_close(&f);                                                                         \
-    }
 
 #define CASES(X)                                                                                   \
     X(a_created_sandbox_runs_with_the_defaults)                                                    \
@@ -406,12 +388,8 @@ static void verbs_from_many_threads_take_turns(void)
     X(lists_filter_and_page)                                                                       \
     X(verbs_from_many_threads_take_turns)
 
-CASES(CASE)
+CASES(FIXTURE_CASE)
 
-static const struct check_case cases[] = {
-#define X(name) {#name, run_##name},
-    CASES(X)
-#undef X
-};
+static const struct check_case cases[] = {CASES(FIXTURE_ROW)};
 
 CHECK_MAIN(cases)

@@ -11,16 +11,6 @@
 
 static struct fixture f;
 
-#define CALL(function, id, ...) function(f.sandboxes, &f.tenant, id, ##__VA_ARGS__, &f.err)
-
-static bool create(const char *request, char id[ID_SIZE])
-{
-    json_t *object = fixture_create(&f, request, NULL);
-    snprintf(id, ID_SIZE, "%s", member_text(object, "id"));
-    json_decref(object);
-    return id[0] != '\0';
-}
-
 /* The id of the newest sandbox of any state. */
 static bool newest(char id[ID_SIZE])
 {
@@ -51,7 +41,7 @@ static void running_ones_are_adopted(void)
 {
     char id[ID_SIZE];
     struct sandbox_use use;
-    REQUIRE(create("{\"name\":\"n\"}", id));
+    REQUIRE(fixture_create_id(&f, "{\"name\":\"n\"}", id));
     REQUIRE(fixture_restart(&f));
     CHECK_TEXT(fixture_state(&f, id), "running");
     REQUIRE(CALL(sandbox_use_begin, id, 0, &use) == 0);
@@ -62,7 +52,7 @@ static void running_ones_are_adopted(void)
 static void paused_ones_stay_paused(void)
 {
     char frozen[ID_SIZE], stopped[ID_SIZE];
-    REQUIRE(create("{}", frozen) && create("{}", stopped));
+    REQUIRE(fixture_create_id(&f, "{}", frozen) && fixture_create_id(&f, "{}", stopped));
     CHECK_INT(CALL(sandbox_pause, frozen, NULL), 0);
     CHECK_INT(CALL(sandbox_stop, stopped, NULL), 0);
     REQUIRE(fixture_restart(&f));
@@ -76,8 +66,8 @@ static void paused_ones_stay_paused(void)
 static void files_survive_the_hosts_reboot(void)
 {
     char running[ID_SIZE], frozen[ID_SIZE], volatile_one[ID_SIZE], text[200];
-    REQUIRE(create("{}", running) && create("{}", frozen));
-    REQUIRE(create("{\"persistent\":false}", volatile_one));
+    REQUIRE(fixture_create_id(&f, "{}", running) && fixture_create_id(&f, "{}", frozen));
+    REQUIRE(fixture_create_id(&f, "{\"persistent\":false}", volatile_one));
     CHECK_INT(CALL(sandbox_pause, frozen, NULL), 0);
     fixture_stop(&f);
     fake_host_end(running, "", false);
@@ -98,7 +88,7 @@ static void files_survive_the_hosts_reboot(void)
 static void one_of_which_the_host_knows_nothing_is_in_error(void)
 {
     char id[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     fixture_stop(&f);
     fake_host_forget(id);
     REQUIRE(fixture_start(&f));
@@ -109,7 +99,7 @@ static void one_of_which_the_host_knows_nothing_is_in_error(void)
 static void what_nobody_knows_is_destroyed(void)
 {
     char id[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     CHECK_INT(CALL(sandbox_destroy, id, NULL), 0);
     fixture_stop(&f);
     fake_host_add(id, HOST_STATE_RUNNING);
@@ -136,7 +126,7 @@ static void lose_answer_and_restart(enum fake_call call, const char *id,
 static void a_half_done_pause_is_settled_by_what_the_host_says(void)
 {
     char id[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     lose_answer_and_restart(FAKE_FREEZE, id, sandbox_pause, true);
     CHECK(fixture_await(&f, id, "paused"));
     CHECK_INT(CALL(sandbox_resume, id, NULL), 0);
@@ -147,7 +137,7 @@ static void a_half_done_pause_is_settled_by_what_the_host_says(void)
 static void a_half_done_resume_is_settled_by_what_the_host_says(void)
 {
     char id[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     CHECK_INT(CALL(sandbox_pause, id, NULL), 0);
     lose_answer_and_restart(FAKE_THAW, id, sandbox_resume, false);
     CHECK(fixture_await(&f, id, "paused"));
@@ -161,7 +151,7 @@ static void a_half_done_resume_is_settled_by_what_the_host_says(void)
 static void a_half_done_stop_or_destroy_is_settled(void)
 {
     char id[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     lose_answer_and_restart(FAKE_DESTROY, id, sandbox_stop, true);
     CHECK(fixture_await(&f, id, "paused"));
     CHECK_INT(CALL(sandbox_resume, id, NULL), 0);
@@ -175,18 +165,18 @@ static void a_half_made_sandbox_is_undone_and_its_name_free(void)
     char id[ID_SIZE];
     f.settings.max_sandboxes = 1;
     fake_host_fail_next(FAKE_CREATE, ERR_HOST_UNAVAILABLE, true);
-    CHECK(!create("{\"name\":\"n\"}", id));
+    CHECK(!fixture_create_id(&f, "{\"name\":\"n\"}", id));
     CHECK_INT(f.err.code, ERR_HOST_UNAVAILABLE);
     REQUIRE(newest(id));
     CHECK(fixture_await(&f, id, "error"));
     CHECK_INT(fake_host_count(), 0);
-    CHECK(create("{\"name\":\"n\"}", id));
+    CHECK(fixture_create_id(&f, "{\"name\":\"n\"}", id));
 }
 
 static void the_host_may_come_back_later(void)
 {
     char running[ID_SIZE], late[ID_SIZE];
-    REQUIRE(create("{}", running) && create("{}", late));
+    REQUIRE(fixture_create_id(&f, "{}", running) && fixture_create_id(&f, "{}", late));
     fake_host_reachable(false);
     CHECK_INT(CALL(sandbox_destroy, late, NULL), -1);
     CHECK_INT(f.err.code, ERR_HOST_UNAVAILABLE);
@@ -203,7 +193,7 @@ static void the_host_may_come_back_later(void)
 static void a_frozen_one_that_should_run_is_thawed(void)
 {
     char id[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     fixture_stop(&f);
     fake_host_add(id, HOST_STATE_FROZEN);
     REQUIRE(fixture_start(&f));
@@ -214,7 +204,7 @@ static void a_frozen_one_that_should_run_is_thawed(void)
 static void timers_go_on_after_a_restart(void)
 {
     char id[ID_SIZE];
-    REQUIRE(create("{\"timeout_sec\":1}", id));
+    REQUIRE(fixture_create_id(&f, "{\"timeout_sec\":1}", id));
     REQUIRE(fixture_restart(&f));
     CHECK(fixture_await(&f, id, "paused"));
 }
@@ -265,15 +255,6 @@ static void a_claim_that_made_nothing_is_released(void)
     CHECK_INT(begin("key-3", &body), IDEMPOTENCY_NEW);
 }
 
-#define CASE(name)                                                                                 \
-    static void run_##name(void)                                                                   \
-    {                                                                                              \
-        if (CHECK(fixture_open(&f))) {                                                             \
-            name();                                                                                \
-        }                                                                                          \
-        fixture_close(&f);                                                                         \
-    }
-
 #define CASES(X)                                                                                   \
     X(running_ones_are_adopted)                                                                    \
     X(paused_ones_stay_paused)                                                                     \
@@ -291,12 +272,8 @@ static void a_claim_that_made_nothing_is_released(void)
     X(a_claim_of_a_half_made_sandbox_is_released)                                                  \
     X(a_claim_that_made_nothing_is_released)
 
-CASES(CASE)
+CASES(FIXTURE_CASE)
 
-static const struct check_case cases[] = {
-#define X(name) {#name, run_##name},
-    CASES(X)
-#undef X
-};
+static const struct check_case cases[] = {CASES(FIXTURE_ROW)};
 
 CHECK_MAIN(cases)

@@ -12,14 +12,6 @@
 
 static struct fixture f;
 
-static bool create(const char *request, char id[ID_SIZE])
-{
-    json_t *object = fixture_create(&f, request, NULL);
-    snprintf(id, ID_SIZE, "%s", member_text(object, "id"));
-    json_decref(object);
-    return id[0] != '\0';
-}
-
 /* Takes one; its id. */
 static bool take(const char *sandbox_id, const char *options, char id[ID_SIZE])
 {
@@ -102,7 +94,7 @@ static int restore(const char *sandbox_id, const char *snapshot_id)
 static void the_source_runs_on(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(take(id, "{}", snapshot));
     CHECK_TEXT(fixture_state(&f, id), "running");
     CHECK_TEXT(status_of(snapshot), "ready");
@@ -113,7 +105,7 @@ static void the_source_runs_on(void)
 static void paused_ones_stay_paused(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(sandbox_pause(f.sandboxes, &f.tenant, id, NULL, &f.err) == 0);
     REQUIRE(take(id, "{}", snapshot));
     CHECK_TEXT(fixture_state(&f, id), "paused");
@@ -122,7 +114,7 @@ static void paused_ones_stay_paused(void)
 static void a_failure_leaves_nothing(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     fake_host_fail_next(FAKE_SNAPSHOT, ERR_CAPACITY, false);
     CHECK(!take(id, "{}", snapshot));
     CHECK_INT(f.err.code, ERR_CAPACITY);
@@ -134,7 +126,7 @@ static void a_failure_leaves_nothing(void)
 static void a_lost_answer_leaves_nothing(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     fake_host_fail_next(FAKE_SNAPSHOT, ERR_HOST_UNAVAILABLE, true);
     CHECK(!take(id, "{}", snapshot));
     CHECK_INT(count_listed(), 0);
@@ -145,7 +137,7 @@ static void a_lost_answer_leaves_nothing(void)
 static void a_lost_answer_of_a_paused_one_leaves_nothing(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(sandbox_stop(f.sandboxes, &f.tenant, id, NULL, &f.err) == 0);
     fake_host_fail_next(FAKE_SNAPSHOT, ERR_HOST_UNAVAILABLE, true);
     CHECK(!take(id, "{}", snapshot));
@@ -156,7 +148,7 @@ static void a_lost_answer_of_a_paused_one_leaves_nothing(void)
 static void one_that_a_crash_cut_short_is_removed(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(take(id, "{}", snapshot));
     struct store_snapshot record;
     REQUIRE(store_snapshot_find(f.store, NULL, snapshot, &record, &f.err) == 1);
@@ -184,7 +176,7 @@ static void files_without_a_record_are_removed(void)
 static void one_without_files_has_failed(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(take(id, "{}", snapshot));
     fake_host_forget_snapshot(snapshot);
     REQUIRE(fixture_restart(&f));
@@ -198,7 +190,7 @@ static void one_without_files_has_failed(void)
 static void files_that_stay_behind_are_removed_later(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(take(id, "{}", snapshot));
     fake_host_fail_next(FAKE_SNAPSHOT_REMOVE, ERR_HOST_UNAVAILABLE, false);
     CHECK_INT(snapshot_delete(f.sandboxes, &f.tenant, NULL, snapshot, &f.err), 0);
@@ -209,7 +201,7 @@ static void files_that_stay_behind_are_removed_later(void)
 static void a_damaged_one_ends_nothing(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(take(id, "{}", snapshot));
     fake_host_fail_next(FAKE_SNAPSHOT_CHECK, ERR_NOT_RESTORABLE, false);
     CHECK_INT(restore(id, snapshot), -1);
@@ -222,7 +214,7 @@ static void a_damaged_one_ends_nothing(void)
 static void a_refused_restore_goes_on_with_the_old_files(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(take(id, "{}", snapshot));
     fake_host_fail_next(FAKE_CREATE, ERR_NOT_RESTORABLE, false);
     CHECK_INT(restore(id, snapshot), -1);
@@ -235,7 +227,7 @@ static void a_refused_restore_goes_on_with_the_old_files(void)
 static void restore_keeps_the_id(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(take(id, "{}", snapshot));
     CHECK_INT(restore(id, snapshot), 0);
     CHECK_TEXT(fake_host_created_from(), snapshot);
@@ -248,7 +240,7 @@ static void a_held_one_is_not_deleted(void)
     char id[ID_SIZE], snapshot[ID_SIZE];
     struct sandbox_origin origin;
     json_t *request = json_object();
-    REQUIRE(create("{\"memory_mb\":300,\"env\":{\"A\":\"b\"}}", id));
+    REQUIRE(fixture_create_id(&f, "{\"memory_mb\":300,\"env\":{\"A\":\"b\"}}", id));
     REQUIRE(take(id, "{}", snapshot));
     REQUIRE(sandbox_origin_open(f.sandboxes, &f.tenant, NULL, snapshot, request, &origin, &f.err) ==
             0);
@@ -269,7 +261,7 @@ static void another_tenant_cannot_hold_it(void)
     char id[ID_SIZE], snapshot[ID_SIZE];
     struct sandbox_origin origin;
     json_t *request = json_object();
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(take(id, "{}", snapshot));
     CHECK_INT(
         sandbox_origin_open(f.sandboxes, &f.other_tenant, NULL, snapshot, request, &origin, &f.err),
@@ -286,7 +278,7 @@ static void a_forks_snapshot_is_gone_afterwards(void)
     char id[ID_SIZE];
     struct sandbox_origin origin;
     json_t *request = json_object();
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(sandbox_origin_of(f.sandboxes, &f.tenant, id, request, &origin, &f.err) == 0);
     CHECK_INT(fake_host_snapshot_count(), 1);
     CHECK_INT(count_listed(), 0);
@@ -300,7 +292,7 @@ static void a_bad_fork_takes_no_snapshot(void)
     char id[ID_SIZE];
     struct sandbox_origin origin;
     json_t *request = json_pack("{s:i}", "cpu_count", -1);
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     CHECK_INT(sandbox_origin_of(f.sandboxes, &f.tenant, id, request, &origin, &f.err), -1);
     CHECK_TEXT(f.err.field, "cpu_count");
     CHECK_INT(fake_host_calls(FAKE_SNAPSHOT), 0);
@@ -310,7 +302,7 @@ static void a_bad_fork_takes_no_snapshot(void)
 static void expired_ones_are_removed(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(take(id, "{\"expiration_seconds\":1}", snapshot));
     CHECK(await(nothing_is_listed, ""));
     CHECK(await(has_no_files, snapshot));
@@ -320,7 +312,7 @@ static void the_number_is_limited(void)
 {
     char id[ID_SIZE], snapshot[ID_SIZE];
     f.settings.max_snapshots = 1;
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(take(id, "{}", snapshot));
     CHECK(!take(id, "{}", snapshot));
     CHECK_INT(f.err.code, ERR_SNAPSHOT_LIMIT);
@@ -333,7 +325,7 @@ static void one_that_was_being_taken_runs_after_a_crash(void)
 {
     char id[ID_SIZE];
     struct sandbox_record record;
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     REQUIRE(store_sandbox_find(f.store, id, &record, &f.err) == 1);
     snprintf(record.state, sizeof(record.state), "snapshotting");
     REQUIRE(store_sandbox_update(f.store, &record, (struct store_event){0}, &f.err) == 0);
@@ -342,15 +334,6 @@ static void one_that_was_being_taken_runs_after_a_crash(void)
     CHECK(fixture_await(&f, id, "running"));
     CHECK_INT(fake_host_calls(FAKE_CREATE), 1);
 }
-
-#define IN_FIXTURE(name)                                                                           \
-    static void name##_in_fixture(void)                                                            \
-    {                                                                                              \
-        if (CHECK(fixture_open(&f))) {                                                             \
-            name();                                                                                \
-        }                                                                                          \
-        fixture_close(&f);                                                                         \
-    }
 
 #define CASES(X)                                                                                   \
     X(the_source_runs_on)                                                                          \
@@ -373,8 +356,7 @@ static void one_that_was_being_taken_runs_after_a_crash(void)
     X(the_number_is_limited)                                                                       \
     X(one_that_was_being_taken_runs_after_a_crash)
 
-CASES(IN_FIXTURE)
+CASES(FIXTURE_CASE)
 
-#define ROW(name) {#name, name##_in_fixture},
-static const struct check_case cases[] = {CASES(ROW)};
+static const struct check_case cases[] = {CASES(FIXTURE_ROW)};
 CHECK_MAIN(cases)

@@ -169,10 +169,6 @@ static void limits_of_the_instance_bind_sizes_too(void)
 
 CASES(CASE)
 
-static const struct check_case cases[] = {
-#define X(name) {#name, run_##name},
-    CASES(X)
-#undef X
-};
+static const struct check_case cases[] = {CASES(FIXTURE_ROW)};
 
 CHECK_MAIN(cases)

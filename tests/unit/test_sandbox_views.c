@@ -167,15 +167,6 @@ static void a_held_snapshot_outlives_its_name(void)
     json_decref(request);
 }
 
-#define IN_FIXTURE(name)                                                                           \
-    static void name##_in_fixture(void)                                                            \
-    {                                                                                              \
-        if (CHECK(fixture_open(&f))) {                                                             \
-            name();                                                                                \
-        }                                                                                          \
-        fixture_close(&f);                                                                         \
-    }
-
 #define CASES(X)                                                                                   \
     X(one_is_used_again)                                                                           \
     X(it_does_not_hold_its_snapshot)                                                               \
@@ -186,8 +177,7 @@ static void a_held_snapshot_outlives_its_name(void)
     X(a_name_that_cannot_be_given_leaves_no_snapshot)                                              \
     X(a_held_snapshot_outlives_its_name)
 
-CASES(IN_FIXTURE)
+CASES(FIXTURE_CASE)
 
-#define ROW(name) {#name, name##_in_fixture},
-static const struct check_case cases[] = {CASES(ROW)};
+static const struct check_case cases[] = {CASES(FIXTURE_ROW)};
 CHECK_MAIN(cases)

@@ -14,14 +14,6 @@ enum { AWAIT_MS = 20 * 1000 };
 
 static struct fixture f;
 
-static bool create(const char *request, char id[ID_SIZE])
-{
-    json_t *object = fixture_create(&f, request, NULL);
-    snprintf(id, ID_SIZE, "%s", member_text(object, "id"));
-    json_decref(object);
-    return id[0] != '\0';
-}
-
 static void update(const char *id, const char *changes)
 {
     json_t *parsed = json_loads(changes, 0, NULL);
@@ -35,7 +27,7 @@ static void one_is_seen_by_id_and_by_slug(void)
 {
     char id[ID_SIZE];
     struct sandbox_view view;
-    REQUIRE(create("{\"slug\":\"first\",\"auto_resume\":true}", id));
+    REQUIRE(fixture_create_id(&f, "{\"slug\":\"first\",\"auto_resume\":true}", id));
     REQUIRE(sandbox_peek(f.sandboxes, id, NULL, &view));
     CHECK_TEXT(view.slug, "first");
     CHECK_TEXT(view.tenant_id, f.tenant.tenant_id);
@@ -51,14 +43,14 @@ static void a_slug_leads_to_whoever_has_it_now(void)
 {
     char id[ID_SIZE], other[ID_SIZE];
     struct sandbox_view view;
-    REQUIRE(create("{\"slug\":\"first\"}", id));
+    REQUIRE(fixture_create_id(&f, "{\"slug\":\"first\"}", id));
     update(id, "{\"slug\":\"renamed\"}");
     CHECK(!sandbox_peek(f.sandboxes, NULL, "first", &view));
     CHECK(sandbox_peek(f.sandboxes, NULL, "renamed", &view));
     CHECK_INT(sandbox_destroy(f.sandboxes, &f.tenant, id, NULL, &f.err), 0);
     CHECK(!sandbox_peek(f.sandboxes, NULL, "renamed", &view));
     CHECK(!sandbox_peek(f.sandboxes, id, NULL, &view));
-    REQUIRE(create("{\"slug\":\"renamed\"}", other));
+    REQUIRE(fixture_create_id(&f, "{\"slug\":\"renamed\"}", other));
     CHECK(sandbox_peek(f.sandboxes, NULL, "renamed", &view));
     CHECK_TEXT(view.id, other);
     REQUIRE(fixture_restart(&f));
@@ -70,7 +62,7 @@ static void a_run_ends_with_the_processes_and_not_with_a_pause(void)
 {
     char id[ID_SIZE];
     struct sandbox_view before, after;
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     sandbox_peek(f.sandboxes, id, NULL, &before);
     CHECK_INT(sandbox_pause(f.sandboxes, &f.tenant, id, NULL, &f.err), 0);
     sandbox_peek(f.sandboxes, id, NULL, &after);
@@ -88,7 +80,7 @@ static void the_port_is_the_apps_own(void)
 {
     char id[ID_SIZE];
     struct sandbox_view view;
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     sandbox_peek(f.sandboxes, id, NULL, &view);
     CHECK_INT(view.app_port, 0);
     json_t *app = json_pack("{s:i}", "port", 5173), *kept = NULL;
@@ -108,7 +100,7 @@ static void only_those_that_may_are_woken(void)
 {
     char id[ID_SIZE];
     struct sandbox_use use;
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     CHECK_INT(sandbox_wake(f.sandboxes, id, &f.err), 0);
     CHECK_INT(sandbox_pause(f.sandboxes, &f.tenant, id, NULL, &f.err), 0);
     CHECK_INT(sandbox_wake(f.sandboxes, id, &f.err), -1);
@@ -128,7 +120,7 @@ static void a_wake_that_fails_says_why(void)
 {
     char id[ID_SIZE];
     struct sandbox_use use;
-    REQUIRE(create("{\"auto_resume\":true}", id));
+    REQUIRE(fixture_create_id(&f, "{\"auto_resume\":true}", id));
     CHECK_INT(sandbox_pause(f.sandboxes, &f.tenant, id, NULL, &f.err), 0);
     fake_host_fail_next(FAKE_THAW, ERR_ENGINE, false);
     CHECK_INT(sandbox_use_begin(f.sandboxes, &f.tenant, id, 0, &use, &f.err), -1);
@@ -150,7 +142,7 @@ static void *use_it(void *unused)
 static void of_many_at_once_one_wakes_it(void)
 {
     pthread_t threads[8];
-    REQUIRE(create("{\"auto_resume\":true}", shared_id));
+    REQUIRE(fixture_create_id(&f, "{\"auto_resume\":true}", shared_id));
     CHECK_INT(sandbox_pause(f.sandboxes, &f.tenant, shared_id, NULL, &f.err), 0);
     for (int i = 0; i < 8; i++) {
         pthread_create(&threads[i], NULL, use_it, NULL);
@@ -165,7 +157,7 @@ static void a_touch_is_activity(void)
 {
     char id[ID_SIZE];
     json_t *before = NULL, *after = NULL;
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     sandbox_get(f.sandboxes, &f.tenant, id, &before, &f.err);
     int64_t now_ms = clock_monotonic_ms();
     while (clock_monotonic_ms() < now_ms + 5) {
@@ -183,7 +175,7 @@ static void what_is_kept_for_a_deployment_has_no_timeouts(void)
 {
     char id[ID_SIZE];
     json_t *object = NULL;
-    REQUIRE(create("{\"persistent\":false,\"idle_timeout_sec\":5}", id));
+    REQUIRE(fixture_create_id(&f, "{\"persistent\":false,\"idle_timeout_sec\":5}", id));
     CHECK_INT(sandbox_keep(f.sandboxes, &f.other_tenant, id, &f.err), -1);
     CHECK_INT(sandbox_keep(f.sandboxes, &f.tenant, id, &f.err), 0);
     sandbox_get(f.sandboxes, &f.tenant, id, &object, &f.err);
@@ -227,8 +219,8 @@ static void apps_are_started_when_processes_are(void)
 {
     char id[ID_SIZE], plain[ID_SIZE];
     listen_to_starts();
-    REQUIRE(create("{}", plain));
-    REQUIRE(create("{\"auto_start\":true}", id));
+    REQUIRE(fixture_create_id(&f, "{}", plain));
+    REQUIRE(fixture_create_id(&f, "{\"auto_start\":true}", id));
     CHECK(await(&starts.created, 1));
     CHECK_INT(sandbox_pause(f.sandboxes, &f.tenant, id, NULL, &f.err), 0);
     CHECK_INT(sandbox_resume(f.sandboxes, &f.tenant, id, NULL, &f.err), 0);
@@ -243,14 +235,14 @@ static void apps_are_started_when_processes_are(void)
 static void what_a_crash_cut_short_is_started_later(void)
 {
     char id[ID_SIZE];
-    REQUIRE(create("{\"auto_start\":true}", id)); /* nobody listens yet */
+    REQUIRE(fixture_create_id(&f, "{\"auto_start\":true}", id)); /* nobody listens yet */
     REQUIRE(fixture_restart(&f));
     listen_to_starts();
     CHECK(await(&starts.created, 1));
     sandboxes_on_start(f.sandboxes, NULL, NULL);
     REQUIRE(fixture_restart(&f));
     listen_to_starts();
-    REQUIRE(create("{\"auto_start\":true}", id));
+    REQUIRE(fixture_create_id(&f, "{\"auto_start\":true}", id));
     CHECK(await(&starts.created, 1)); /* the new one; not the first one again */
     sandboxes_on_start(f.sandboxes, NULL, NULL);
     CHECK_INT(atomic_load(&starts.created), 1);
@@ -260,7 +252,7 @@ static void services_are_kept_and_started(void)
 {
     char id[ID_SIZE];
     json_t *services = NULL, *spec = json_pack("{s:s}", "command", "serve");
-    REQUIRE(create("{}", id));
+    REQUIRE(fixture_create_id(&f, "{}", id));
     CHECK_INT(sandbox_set_service(f.sandboxes, id, "web", spec, &f.err), 0);
     CHECK_INT(sandbox_set_service(f.sandboxes, id, "db", spec, &f.err), 0);
     CHECK_INT(sandbox_set_service(f.sandboxes, id, "db", NULL, &f.err), 0);
@@ -277,15 +269,6 @@ static void services_are_kept_and_started(void)
     sandboxes_on_start(f.sandboxes, NULL, NULL);
 }
 
-#define CASE(name)                                                                                 \
-    static void run_##name(void)                                                                   \
-    {                                                                                              \
-        if (CHECK(fixture_open(&f))) {                                                             \
-            name();                                                                                \
-        }                                                                                          \
-        fixture_close(&f);                                                                         \
-    }
-
 #define CASES(X)                                                                                   \
     X(one_is_seen_by_id_and_by_slug)                                                               \
     X(a_slug_leads_to_whoever_has_it_now)                                                          \
@@ -300,12 +283,8 @@ static void services_are_kept_and_started(void)
     X(what_a_crash_cut_short_is_started_later)                                                     \
     X(services_are_kept_and_started)
 
-CASES(CASE)
+CASES(FIXTURE_CASE)
 
-static const struct check_case cases[] = {
-#define X(name) {#name, run_##name},
-    CASES(X)
-#undef X
-};
+static const struct check_case cases[] = {CASES(FIXTURE_ROW)};
 
 CHECK_MAIN(cases)

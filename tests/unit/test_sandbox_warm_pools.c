@@ -125,20 +125,8 @@ static void what_cannot_be_is_refused(void)
     X(atoll_host_is_told_again_when_it_comes_back)                                                 \
     X(what_cannot_be_is_refused)
 
-#define CASE(name)                                                                                 \
-    static void run_##name(void)                                                                   \
-    {                                                                                              \
-        if (CHECK(fixture_open(&f))) {                                                             \
-            name();                                                                                \
-        }                                                                                          \
-        fixture_close(&f);                                                                         \
-    }
-CASES(CASE)
+CASES(FIXTURE_CASE)
 
-static const struct check_case cases[] = {
-#define X(name) {#name, run_##name},
-    CASES(X)
-#undef X
-};
+static const struct check_case cases[] = {CASES(FIXTURE_ROW)};
 
 CHECK_MAIN(cases)
