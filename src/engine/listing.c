@@ -10,19 +10,19 @@
 
 enum { FIRST_CAPACITY = 64 };
 
-int sandbox_list_add(struct sandbox_list *list, const struct engine_sandbox *item)
+void sandbox_list_add(struct sandbox_list *list, const struct engine_sandbox *item)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : FIRST_CAPACITY;
         void *items = reallocarray(list->items, capacity, sizeof(*list->items));
         if (!items) {
-            return -1;
+            list->failed = true;
+            return;
         }
         list->items = items;
         list->capacity = capacity;
     }
     list->items[list->count++] = *item;
-    return 0;
 }
 
 static int compare_sandboxes(const void *left, const void *right)
@@ -31,14 +31,19 @@ static int compare_sandboxes(const void *left, const void *right)
     return strcmp(a->id, b->id);
 }
 
-void sandbox_list_finish(struct sandbox_list *list, struct engine_sandbox **ret_list,
-                         size_t *ret_count)
+int sandbox_list_finish(struct sandbox_list *list, struct engine_sandbox **ret_list,
+                        size_t *ret_count, struct error *err)
 {
+    if (list->failed) {
+        free(list->items);
+        return error_set(err, ERR_INTERNAL, ENOMEM, "list sandboxes");
+    }
     if (list->count > 0) {
         qsort(list->items, list->count, sizeof(*list->items), compare_sandboxes);
     }
     *ret_list = list->items;
     *ret_count = list->count;
+    return 0;
 }
 
 static int compare_ids(const void *left, const void *right)

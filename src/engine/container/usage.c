@@ -43,7 +43,7 @@ int container_usage(struct engine *engine, const char *id, struct engine_usage *
     return 0;
 }
 
-static int append_running(const struct engine *engine, struct sandbox_list *list)
+static void append_running(const struct engine *engine, struct sandbox_list *list)
 {
     for (int i = 0; i < SLOT_COUNT; i++) {
         const struct slot *slot = engine->slots[i];
@@ -55,11 +55,8 @@ static int append_running(const struct engine *engine, struct sandbox_list *list
                                       .oom_kills = slot_oom_kills(slot)};
         memcpy(item.id, slot->plan.id, sizeof(item.id));
         memcpy(item.agent_socket, slot->agent_socket, sizeof(item.agent_socket));
-        if (sandbox_list_add(list, &item) < 0) {
-            return -1;
-        }
+        sandbox_list_add(list, &item);
     }
-    return 0;
 }
 
 bool container_has(const struct engine *engine, const char *id)
@@ -77,13 +74,12 @@ static bool is_kept(struct engine *engine, const char *id)
     return !pending_has(engine, id);
 }
 
-static int append_kept(struct engine *engine, struct sandbox_list *list)
+static void append_kept(struct engine *engine, struct sandbox_list *list)
 {
     static const char suffix[] = ".img";
     DIR *directory = opendir(engine->disks_path);
     struct dirent *entry;
-    int failed = 0;
-    while (directory && !failed && (entry = readdir(directory))) {
+    while (directory && (entry = readdir(directory))) {
         size_t length = strlen(entry->d_name), end = sizeof(suffix) - 1;
         struct engine_sandbox item = {.state = ENGINE_STATE_STOPPED};
         if (length <= end || length - end >= sizeof(item.id) ||
@@ -92,23 +88,19 @@ static int append_kept(struct engine *engine, struct sandbox_list *list)
         }
         memcpy(item.id, entry->d_name, length - end);
         if (id_valid("sbx_", item.id) && is_kept(engine, item.id)) {
-            failed = sandbox_list_add(list, &item);
+            sandbox_list_add(list, &item);
         }
     }
     if (directory) {
         closedir(directory);
     }
-    return failed;
 }
 
 int container_list(struct engine *engine, struct engine_sandbox **ret_list, size_t *ret_count,
                    struct error *err)
 {
     struct sandbox_list list = {0};
-    if (append_running(engine, &list) < 0 || append_kept(engine, &list) < 0) {
-        free(list.items);
-        return error_set(err, ERR_INTERNAL, ENOMEM, "list sandboxes");
-    }
-    sandbox_list_finish(&list, ret_list, ret_count);
-    return 0;
+    append_running(engine, &list);
+    append_kept(engine, &list);
+    return sandbox_list_finish(&list, ret_list, ret_count, err);
 }

@@ -55,7 +55,7 @@ int vm_usage(struct engine *engine, const char *id, struct engine_usage *ret_usa
     return 0;
 }
 
-static int append_running(const struct engine *engine, struct sandbox_list *list)
+static void append_running(const struct engine *engine, struct sandbox_list *list)
 {
     for (int i = 0; i < SLOTS_VM; i++) {
         const struct machine *machine = engine->machines[i];
@@ -66,11 +66,8 @@ static int append_running(const struct engine *engine, struct sandbox_list *list
                                       .oom_kills = machine_oom_kills(machine)};
         memcpy(item.id, machine->plan.id, sizeof(item.id));
         memcpy(item.agent_socket, machine->agent_socket, sizeof(item.agent_socket));
-        if (sandbox_list_add(list, &item) < 0) {
-            return -1;
-        }
+        sandbox_list_add(list, &item);
     }
-    return 0;
 }
 
 /* Whether the files of a sandbox are, or are about to be, all that is left of it. */
@@ -81,12 +78,11 @@ static bool is_kept(const struct engine *engine, const char *id)
                    : !vm_pending_find(engine, id);
 }
 
-static int append_kept(const struct engine *engine, struct sandbox_list *list)
+static void append_kept(const struct engine *engine, struct sandbox_list *list)
 {
     DIR *directory = opendir(engine->sandboxes_path);
     const struct dirent *entry;
-    int failed = 0;
-    while (directory && !failed && (entry = readdir(directory))) {
+    while (directory && (entry = readdir(directory))) {
         struct engine_sandbox item = {.state = ENGINE_STATE_STOPPED};
         char saved[VM_PATH_SIZE];
         if (!id_valid("sbx_", entry->d_name) || !is_kept(engine, entry->d_name)) {
@@ -95,22 +91,18 @@ static int append_kept(const struct engine *engine, struct sandbox_list *list)
         snprintf(item.id, sizeof(item.id), "%.*s", (int)sizeof(item.id) - 1, entry->d_name);
         snprintf(saved, sizeof(saved), "%s/%s/" VM_SAVED_NAME, engine->sandboxes_path, item.id);
         item.state = directory_exists(saved) ? ENGINE_STATE_SUSPENDED : ENGINE_STATE_STOPPED;
-        failed = sandbox_list_add(list, &item);
+        sandbox_list_add(list, &item);
     }
     if (directory) {
         closedir(directory);
     }
-    return failed;
 }
 
 int vm_list(struct engine *engine, struct engine_sandbox **ret_list, size_t *ret_count,
             struct error *err)
 {
     struct sandbox_list list = {0};
-    if (append_running(engine, &list) < 0 || append_kept(engine, &list) < 0) {
-        free(list.items);
-        return error_set(err, ERR_INTERNAL, ENOMEM, "list sandboxes");
-    }
-    sandbox_list_finish(&list, ret_list, ret_count);
-    return 0;
+    append_running(engine, &list);
+    append_kept(engine, &list);
+    return sandbox_list_finish(&list, ret_list, ret_count, err);
 }
