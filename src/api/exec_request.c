@@ -1,8 +1,8 @@
 #include "api/exec_request.h"
 
-#include "api/base64.h"
 #include "api/body_fields.h"
 #include "app/environment.h"
+#include "base/base64.h"
 #include "base/cleanup.h"
 
 #include <stdlib.h>

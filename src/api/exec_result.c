@@ -1,7 +1,7 @@
 #include "api/exec_result.h"
 
-#include "api/base64.h"
 #include "api/utf8_json.h"
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/utf8.h"
 

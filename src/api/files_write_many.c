@@ -1,10 +1,10 @@
 #include "api/files.h"
 
-#include "api/base64.h"
 #include "api/body_fields.h"
 #include "api/file_json.h"
 #include "api/file_path.h"
 #include "api/file_use.h"
+#include "base/base64.h"
 #include "base/cleanup.h"
 
 #include <stdlib.h>

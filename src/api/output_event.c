@@ -1,7 +1,7 @@
 #include "api/output_event.h"
 
-#include "api/base64.h"
 #include "api/utf8_json.h"
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "http/http.h"

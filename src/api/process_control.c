@@ -1,13 +1,13 @@
 #include "api/processes.h"
 
 #include "api/api.h"
-#include "api/base64.h"
 #include "api/body_fields.h"
 #include "api/body_known.h"
 #include "api/job_json.h"
 #include "api/job_use.h"
 #include "api/signal_name.h"
 #include "app/services.h"
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
 

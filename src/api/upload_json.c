@@ -1,8 +1,8 @@
 #include "api/upload_json.h"
 
 #include "agentclient/agentclient.h"
-#include "api/base64.h"
 #include "api/json_scanner.h"
+#include "base/base64.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 #include "cli/exec_stream.h"
 
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "cli/base64.h"
 #include "cli/command.h"
 #include "cli/sse.h"
 
@@ -77,13 +77,10 @@ static int write_output(struct exec_session *session, const char *name, const js
         text = json_text(event, "line");
         length = strlen(text);
     } else if (strcmp(json_text(event, "encoding"), "base64") == 0) {
-        decoded = malloc(length + 1);
-        ssize_t count = decoded ? base64_decode(text, length, decoded) : -1;
-        if (count < 0) {
+        if (base64_decode_all(text, length, &decoded, &length)) {
             return fail(session, ERR_INTERNAL, 0, "the server sent output that is not base64");
         }
         text = (const char *)decoded;
-        length = (size_t)count;
     }
     if (write_all(fd, text, length)) {
         return fail(session, ERR_BAD_REQUEST, errno, "write the command's output");

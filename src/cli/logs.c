@@ -1,7 +1,7 @@
 /* logs: what a job has written, and what it goes on to write. */
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/io.h"
-#include "cli/base64.h"
 #include "cli/jobs.h"
 #include "cli/session.h"
 #include "cli/sse.h"
@@ -66,10 +66,10 @@ static int write_piece(struct follower *follower, const char *name, const json_t
     size_t length = json_string_length(data);
     auto_free unsigned char *decoded = NULL;
     if (strcmp(json_text(event, "encoding"), "base64") == 0) {
-        decoded = malloc(length + 1);
-        ssize_t count = decoded ? base64_decode(text, length, decoded) : -1;
+        if (base64_decode_all(text, length, &decoded, &length)) {
+            length = 0; /* which no server of ours sends */
+        }
         text = (const char *)decoded;
-        length = count > 0 ? (size_t)count : 0;
     }
     if (length > 0 && write_all(fd, text, length)) {
         follower->write_errno = errno;

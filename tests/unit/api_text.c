@@ -1,8 +1,8 @@
-/* base64 and UTF-8 of the API layer. */
+/* base64, and UTF-8 of the API layer. */
 #include "check.h"
 
-#include "api/base64.h"
 #include "api/utf8_json.h"
+#include "base/base64.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>

@@ -1,8 +1,7 @@
-/* What the command line client parses: its arguments, base64 and server-sent events. */
+/* What the command line client parses: its arguments and server-sent events. */
 #include "check.h"
 
 #include "cli/arguments.h"
-#include "cli/base64.h"
 #include "cli/sse.h"
 
 #include <stdio.h>
@@ -112,29 +111,6 @@ static void durations_have_units(void)
     }
 }
 
-static void base64_of_every_padding(void)
-{
-    static const struct {
-        const char *text, *bytes;
-    } rows[] = {{"", ""}, {"Zg==", "f"}, {"Zm8=", "fo"}, {"Zm9v", "foo"}, {"Zm9vYg==", "foob"}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        unsigned char bytes[16] = {0};
-        ssize_t length = base64_decode(rows[i].text, strlen(rows[i].text), bytes);
-        CHECK_INT(length, (long long)strlen(rows[i].bytes));
-        CHECK(memcmp(bytes, rows[i].bytes, strlen(rows[i].bytes)) == 0);
-    }
-}
-
-static void what_is_not_base64_is_refused(void)
-{
-    static const char *const wrong[] = {
-        "Z", "Zg=", "Zg=v", "Z===", "====", "Zm9 ", "Zg==Zg==", "Zm\n9"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        unsigned char bytes[16];
-        CHECK_INT(base64_decode(wrong[i], strlen(wrong[i]), bytes), -1);
-    }
-}
-
 struct seen {
     char text[256];
     int stop_after;
@@ -186,8 +162,6 @@ static const struct check_case cases[] = {
     {"wrong usage is refused", wrong_usage_is_refused},
     {"too many options are refused", too_many_options_are_refused},
     {"durations have units", durations_have_units},
-    {"base64 of every padding", base64_of_every_padding},
-    {"what is not base64 is refused", what_is_not_base64_is_refused},
     {"events are the same however they arrive", events_are_the_same_however_they_arrive},
     {"a handler can stop the events", a_handler_can_stop_the_events},
 };

@@ -1,6 +1,6 @@
 /* Base64 (RFC 4648): a decoder that is fed piece by piece, an encoder. Pure functions. */
-#ifndef ATOLL_API_BASE64_H
-#define ATOLL_API_BASE64_H
+#ifndef ATOLL_BASE_BASE64_H
+#define ATOLL_BASE_BASE64_H
 
 #include <stdbool.h>
 #include <stddef.h>
