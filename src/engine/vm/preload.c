@@ -11,8 +11,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int open64(const char *path, int flags, ...);
-int open(const char *path, int flags, ...);
 int __open64_2(const char *path, int flags);
 int __open_2(const char *path, int flags);
 
@@ -35,22 +33,22 @@ static int mode_of(int flags, va_list arguments)
     return flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, int) : 0;
 }
 
-int open64(const char *path, int flags, ...)
+int open64(const char *file, int oflag, ...)
 {
     va_list arguments;
-    va_start(arguments, flags);
-    int mode = mode_of(flags, arguments);
+    va_start(arguments, oflag);
+    int mode = mode_of(oflag, arguments);
     va_end(arguments);
-    return answer(path, flags, mode);
+    return answer(file, oflag, mode);
 }
 
-int open(const char *path, int flags, ...)
+int open(const char *file, int oflag, ...)
 {
     va_list arguments;
-    va_start(arguments, flags);
-    int mode = mode_of(flags, arguments);
+    va_start(arguments, oflag);
+    int mode = mode_of(oflag, arguments);
     va_end(arguments);
-    return answer(path, flags, mode);
+    return answer(file, oflag, mode);
 }
 
 /* What the C library's checked versions are called. */
