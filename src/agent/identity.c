@@ -11,7 +11,7 @@
 
 enum { TEXT_MAX_BYTES = 1024 };
 
-/* In place costs a tenth of another file, and no space on a full disk. False: it is not this text now. */
+/* In place: that is cheaper than another file, and a full disk has room for it. False: it is not this text now. */
 static bool overwrite(int etc_fd, const char *name, const char *text, mode_t mode)
 {
     struct stat info;
