@@ -49,7 +49,7 @@
     X(spare_slots, "spare_slots", "ATOLL_SPARE_SLOTS", 8, 0, 256,                                  \
       "prepared namespaces and cgroups kept ready for create")                                     \
     X(warm_sandboxes, "warm_sandboxes", "ATOLL_WARM_SANDBOXES", 2, 0, 64,                          \
-      "running sandboxes of the default template and size kept ready for create, engine container") \
+      "running sandboxes of the default template and size kept ready for create") \
     X(vm_hang_sec, "vm_hang_sec", "ATOLL_VM_HANG_SEC", 180, 0, 86400,                              \
       "seconds without a sign of life after which a virtual machine is ended, 0 = never")          \
     X(warm_memory_mb, "warm_memory_mb", "ATOLL_WARM_MEMORY_MB", 512, 0, 1048576,                   \

@@ -31,12 +31,10 @@ void warm_pool_of_settings(struct sandboxes *sandboxes, struct store_warm_pool *
     if (!definition || settings->warm_sandboxes == 0 ||
         sandboxes_choose_engine(sandboxes,
                                 definition->engine ? definition->engine : settings->engine, engine,
-                                &ignored) < 0 ||
-        strcmp(engine, "container") != 0) {
+                                &ignored) < 0) {
         return;
     }
     *ret_pool = (struct store_warm_pool){
-        .engine = "container",
         .network = "egress",
         .cpu_count = first_positive(definition->cpu_count, settings->default_cpu),
         .memory_mb = first_positive(definition->memory_mb, settings->default_memory_mb),
@@ -44,6 +42,7 @@ void warm_pool_of_settings(struct sandboxes *sandboxes, struct store_warm_pool *
         .process_limit = settings->process_limit,
         .target = settings->warm_sandboxes,
     };
+    snprintf(ret_pool->engine, sizeof(ret_pool->engine), "%s", engine);
     snprintf(ret_pool->template_id, sizeof(ret_pool->template_id), "%s", definition->id);
 }
 

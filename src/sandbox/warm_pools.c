@@ -27,6 +27,23 @@ static int send_pool(struct sandboxes *sandboxes, const struct warm_plans *plans
     return host_pool(sandboxes->host, &shape, wanted, err);
 }
 
+/* Those that atoll-host keeps since other settings held. */
+static void retract_others(struct sandboxes *sandboxes, const struct warm_plans *plans)
+{
+    auto_free struct host_pool *known = NULL;
+    size_t count = 0;
+    struct error err = {0};
+    int result = host_pool_status(sandboxes->host, &known, &count, &err);
+    for (size_t i = 0; i < count && result == 0; i++) {
+        if (known[i].wanted > 0 && warm_plans_wanted(sandboxes, plans, &known[i].shape) == 0) {
+            result = host_pool(sandboxes->host, &known[i].shape, 0, &err);
+        }
+    }
+    if (result < 0) {
+        log_warn("warm_pools.not_retracted", "error=%s", err.message);
+    }
+}
+
 void warm_pools_send(struct sandboxes *sandboxes)
 {
     auto_warm_plans struct warm_plans plans = {0};
@@ -35,6 +52,7 @@ void warm_pools_send(struct sandboxes *sandboxes)
     if (warm_plans_read(sandboxes, &plans, &err) < 0) {
         log_warn("warm_pools.unread", "error=%s", err.message);
     }
+    retract_others(sandboxes, &plans);
     const struct store_warm_pool *pool;
     for (size_t i = 0; (pool = warm_plans_at(&plans, i)); i++) {
         if (send_pool(sandboxes, &plans, pool, &err) < 0) {

@@ -141,3 +141,12 @@ def test_machines_that_are_made_ahead_leave_the_cpus_to_others(pool, operator, c
         ordinary = cpu_weight(vm.machine_of(warm_instance, sandbox))
         assert weights and all(weight * 4 < ordinary for weight in weights)
     operator.await_ready(WANTED, **vm.SHAPE)
+
+
+def test_the_settings_pool_is_of_the_engine_that_creates_get(fresh_instance):
+    instance = fresh_instance(engine="vm", warm_sandboxes=1, spare_slots=1)
+    pool = Operator(instance).await_ready(1, engine="vm")
+    assert (pool["source"], pool["target"]) == ("settings", 1)
+    with instance.client().create() as sandbox:
+        assert (sandbox.object["engine"], sandbox.object["boot_path"]) == ("vm", "warm")
+        assert sandbox.output("echo alive") == "alive\n"

@@ -4,6 +4,7 @@
 #include "sandbox/warm_pools.h"
 #include "sandbox_fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -43,13 +44,18 @@ static json_int_t shown(const char *template_id, json_int_t memory_mb, const cha
     return value;
 }
 
-static bool await_wanted(int64_t memory_mb, int64_t wanted)
+static bool await_of(const char *engine, int64_t memory_mb, int64_t wanted)
 {
     int64_t until_ms = clock_monotonic_ms() + AWAIT_MS;
-    while (fake_host_wanted("container", memory_mb) != wanted && clock_monotonic_ms() < until_ms) {
+    while (fake_host_wanted(engine, memory_mb) != wanted && clock_monotonic_ms() < until_ms) {
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
-    return fake_host_wanted("container", memory_mb) == wanted;
+    return fake_host_wanted(engine, memory_mb) == wanted;
+}
+
+static bool await_wanted(int64_t memory_mb, int64_t wanted)
+{
+    return await_of("container", memory_mb, wanted);
 }
 
 static void the_settings_pool_is_told_at_start(void)
@@ -117,10 +123,23 @@ static void what_cannot_be_is_refused(void)
     CHECK_INT(shown("nextjs", 2048, "target"), -1);
 }
 
+static void other_settings_take_effect_when_atolld_starts_again(void)
+{
+    fake_host_vm("tcg", "");
+    snprintf(f.settings.engine, sizeof(f.settings.engine), "vm");
+    REQUIRE(fixture_restart(&f));
+    CHECK(await_of("vm", DEFAULT_MB, 2));
+    CHECK(await_wanted(DEFAULT_MB, 0));
+    f.settings.warm_sandboxes = 0;
+    REQUIRE(fixture_restart(&f));
+    CHECK(await_of("vm", DEFAULT_MB, 0));
+}
+
 #define CASES(X)                                                                                   \
     X(the_settings_pool_is_told_at_start)                                                          \
     X(a_pool_is_of_the_shape_that_a_create_would_get)                                              \
     X(the_settings_pool_can_be_overruled)                                                          \
+    X(other_settings_take_effect_when_atolld_starts_again)                                         \
     X(templates_of_one_image_add_up)                                                               \
     X(atoll_host_is_told_again_when_it_comes_back)                                                 \
     X(what_cannot_be_is_refused)

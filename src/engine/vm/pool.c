@@ -281,11 +281,11 @@ int vm_pool_set(struct engine *engine, const struct engine_shape *shape, int64_t
         if (!pool) {
             return error_set(err, ERR_INTERNAL, ENOMEM, "make a pool");
         }
-        pool->status.shape = *shape;
         pool->next = engine->pools;
         engine->pools = pool;
     }
     if (pool) {
+        pool->status.shape = *shape;
         pool->status.wanted = wanted;
         pool->retry_ms = 0;
         shrink(engine, pool);
