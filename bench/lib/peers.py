@@ -110,9 +110,11 @@ def measure(peer, quick, deadline):
     row = {"name": f"peer: {peer.name}", "failures": 0}
     if left < 5:
         return {**row, "skipped": "the time for the whole run is used up"}
-    run = subprocess.run([peer.program, str(count), str(peer.pause_ms), peer.root, *peer.command],
-                         capture_output=True, text=True, timeout=left, check=False)
     try:
+        run = subprocess.run([peer.program, str(count), str(peer.pause_ms), peer.root, *peer.command],
+                             capture_output=True, text=True, timeout=left, check=False)
         return {**row, **json.loads(run.stdout), "command": list(peer.command)}
+    except subprocess.TimeoutExpired:
+        return {**row, "skipped": "it took longer than the time that was left for peers"}
     except json.JSONDecodeError:
         return {**row, "failures": 1, "skipped": (run.stderr.strip() or "no result")[-300:]}
