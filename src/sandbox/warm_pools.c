@@ -51,8 +51,9 @@ void warm_pools_send(struct sandboxes *sandboxes)
     pthread_mutex_lock(&sandboxes->warm_mutex);
     if (warm_plans_read(sandboxes, &plans, &err) < 0) {
         log_warn("warm_pools.unread", "error=%s", err.message);
+    } else {
+        retract_others(sandboxes, &plans);
     }
-    retract_others(sandboxes, &plans);
     const struct store_warm_pool *pool;
     for (size_t i = 0; (pool = warm_plans_at(&plans, i)); i++) {
         if (send_pool(sandboxes, &plans, pool, &err) < 0) {
