@@ -124,33 +124,42 @@ static void make_one(struct engine *engine, struct vm_pool *pool)
     }
 }
 
-/* Those of a template or a kernel that was built again. */
-static void end_stale(struct engine *engine)
+/* A spare is not wanted any more. */
+static void give_up(struct machine *machine)
 {
+    machine->pool = NULL;
+    machine_end(machine, true);
+}
+
+/* Those of a template or a kernel that was built again. */
+static void end_stale(struct engine *engine, const struct vm_pool *pool)
+{
+    const struct engine_shape *wanted = &pool->status.shape;
+    struct vm_shape now;
+    struct error ignored;
+    char key[ENGINE_DIGEST_SIZE];
+    if (pool->status.ready == 0 ||
+        vm_shape_now(engine, wanted->template_image, wanted->cpu_count, wanted->memory_bytes,
+                     wanted->disk_bytes, &now, &ignored) < 0) {
+        return;
+    }
+    vm_shape_key(&now, key);
     for (int i = 0; i < SLOTS_VM; i++) {
         struct machine *machine = engine->machines[i];
-        const struct engine_shape *wanted =
-            machine && machine->pool ? &machine->pool->status.shape : NULL;
-        struct vm_shape now;
-        struct error ignored;
-        char key[ENGINE_DIGEST_SIZE];
-        if (!wanted || machine->state != MACHINE_PARKED ||
-            vm_shape_now(engine, wanted->template_image, wanted->cpu_count, wanted->memory_bytes,
-                         wanted->disk_bytes, &now, &ignored) < 0) {
-            continue;
-        }
-        vm_shape_key(&now, key);
-        if (strcmp(machine->key, key) != 0) {
-            machine->pool = NULL;
-            machine_end(machine, true);
+        if (machine && machine->pool == pool && machine->state == MACHINE_PARKED &&
+            strcmp(machine->key, key) != 0) {
+            give_up(machine);
         }
     }
 }
 
 static void on_look(void *owner)
 {
-    end_stale(owner);
-    vm_pool_update(owner);
+    struct engine *engine = owner;
+    for (const struct vm_pool *pool = engine->pools; pool; pool = pool->next) {
+        end_stale(engine, pool);
+    }
+    vm_pool_update(engine);
 }
 
 /* The one that is needed most, or NULL. */
@@ -236,13 +245,13 @@ struct machine *vm_pool_take(struct engine *engine, const struct engine_create *
             continue;
         }
         struct error error;
-        machine->pool = NULL;
         if (strcmp(machine->key, key) == 0 &&
             cgroup_set_background(&engine->cgroups, machine->cgroup, false, &error) == 0) {
+            machine->pool = NULL;
             pool->status.hits++;
             return machine;
         }
-        machine_end(machine, true); /* usually of a template or a kernel that was built again */
+        give_up(machine); /* usually of a template or a kernel that was built again */
     }
     pool->status.misses++;
     return NULL;
@@ -258,8 +267,7 @@ static void shrink(struct engine *engine, struct vm_pool *pool)
             return;
         }
         if (machine && machine->pool == pool) {
-            machine->pool = NULL;
-            machine_end(machine, true);
+            give_up(machine);
         }
     }
 }
