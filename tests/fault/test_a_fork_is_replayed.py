@@ -24,8 +24,7 @@ def test_a_fork_that_was_not_answered_is_replayed(fresh_instance):
         path, headers = f"/snapshots/{taken['id']}/fork", {"Idempotency-Key": "fork-once"}
         with pytest.raises(requests.RequestException):
             client.post(path, {"name": "copy"}, headers=headers)
-        instance.api.wait()
-        instance.revive()
+        instance.revive(instance.api)
         reply = client.post(path, {"name": "copy"}, headers=headers)
         made = checked(reply, 201)
         assert reply.headers["Idempotent-Replay"] == "true"

@@ -21,8 +21,7 @@ def test_a_process_that_was_not_answered_is_found_again(fresh_instance):
         body = {"command": "echo x >> /workspace/runs; sleep 1000"}
         with pytest.raises(requests.RequestException):
             client.post(path, body, headers=headers)
-        instance.api.wait()
-        instance.revive()
+        instance.revive(instance.api)
         found = checked(client.post(path, body, headers=headers), 201)["data"]
         assert [job["id"] for job in checked(client.get(path))["data"]] == [found["id"]]
         other = checked(client.post(path, body, headers={"Idempotency-Key": "start-another"}), 201)["data"]
@@ -39,8 +38,7 @@ def test_one_that_may_lack_its_input_is_started_anew(fresh_instance):
         body = {"command": "cat > /workspace/input", "stdin": "whole"}
         with pytest.raises(requests.RequestException):
             client.post(path, body, headers=headers)
-        instance.api.wait()
-        instance.revive()
+        instance.revive(instance.api)
         job = checked(client.post(path, body, headers=headers), 201)["data"]
         jobs.ended(sandbox, job)
         assert sandbox.read("/workspace/input") == b"whole"

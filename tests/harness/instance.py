@@ -108,8 +108,10 @@ class Instance:
         self.api.start(**({"ATOLL_FAULT": fault} if fault else {}))
         self.api.await_ready(self._api_answers)
 
-    def revive(self):
-        """Starts again what ended unasked; returns what ended, with the last words, or ""."""
+    def revive(self, *ending):
+        """Starts again what ended unasked, and what is about to; returns what ended, with the last words, or ""."""
+        for daemon in ending:
+            daemon.wait()
         ended = [daemon for daemon in (self.host, self.api) if daemon.process and not daemon.running()]
         last_words = "\n".join(f"{daemon.name} ended with {daemon.wait()}:\n{daemon.tail()}" for daemon in ended)
         if ended:

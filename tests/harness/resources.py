@@ -36,6 +36,13 @@ def _cgroup_directories(number):
             names[:] = [name for name in names if not name.startswith("atoll-")]
 
 
+def of_its_cgroups(pid, *files):
+    """The number in the first such file that a control group of the process (not a hierarchy's root) has."""
+    groups = {line.split(":", 2)[2] for line in _lines(f"/proc/{pid}/cgroup")} - {"/"}
+    places = (f"{root}{group}/{file}" for root in _cgroup_roots() for group in groups for file in files)
+    return int(next(text for place in places for text in _lines(place)))
+
+
 def _slots(number):
     """Names of the slots that have a cgroup in any hierarchy."""
     slots = set()

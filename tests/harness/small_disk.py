@@ -11,6 +11,14 @@ SIZE_BYTES = 5 << 30
 RESERVE_MB = 1
 
 
+def mount_new(image, directory, size_bytes):
+    """Makes a file system in a file and mounts it."""
+    with image.open("wb") as file:
+        file.truncate(size_bytes)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, directory], check=True)
+
+
 class SmallDisk:
     """Below it: images/, a copy of what machines are made of, on the same file system as everything else."""
 
@@ -21,10 +29,7 @@ class SmallDisk:
 
     def __enter__(self):
         self.directory.mkdir(mode=0o711)
-        with self.image.open("wb") as file:
-            file.truncate(SIZE_BYTES)
-        subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", self.image], check=True)
-        subprocess.run(["mount", "-o", "loop", self.image, self.directory], check=True)
+        mount_new(self.image, self.directory, SIZE_BYTES)
         self.directory.chmod(0o711)
         self._copy_images()
         return self

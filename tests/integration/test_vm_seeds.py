@@ -6,8 +6,8 @@ import pytest
 
 from harness import vm
 from harness.resources import instance_number
+from harness.small_disk import mount_new
 from harness.wait import wait_until
-
 
 SIZE_BYTES = 4 << 30
 
@@ -19,10 +19,7 @@ def apart(fresh_instance):
     seeds = made.state.parent / f"{made.state.name}-seeds"
     image = seeds.with_suffix(".img")
     seeds.mkdir()
-    with image.open("wb") as file:
-        file.truncate(SIZE_BYTES)
-    subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, seeds], check=True)
+    mount_new(image, seeds, SIZE_BYTES)
     (seeds / "lost+found").rmdir()
     made.environment["ATOLL_SEEDS"] = str(seeds)
     made.seeds = seeds

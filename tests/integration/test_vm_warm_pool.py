@@ -2,12 +2,11 @@
 
 import json
 import os
-import pathlib
 import time
 
 import pytest
 
-from harness import paths, vm
+from harness import paths, resources, vm
 from harness.wait import wait_until
 from harness.warm import TEMPLATE, Operator
 
@@ -119,19 +118,7 @@ def test_machines_of_a_template_that_was_built_again_are_replaced(fresh_instance
 
 
 def cpu_weight(pid):
-    """Of the control group that the process is in."""
-    places = {}
-    for line in pathlib.Path("/proc/mounts").read_text().splitlines():
-        _, target, kind, options, *_ = line.split()
-        if kind == "cgroup2" or (kind == "cgroup" and "cpu" in options.split(",")):
-            places["" if kind == "cgroup2" else "cpu"] = target
-    for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-        _, controllers, group = line.split(":")
-        name, file = ("cpu", "cpu.shares") if "cpu" in controllers.split(",") else ("", "cpu.weight")
-        path = pathlib.Path(f"{places.get(name)}{group}/{file}")
-        if controllers in ("", "cpu", "cpu,cpuacct") and path.exists():
-            return int(path.read_text())
-    raise AssertionError(f"the process {pid} is in no group that has a share of the CPUs")
+    return resources.of_its_cgroups(pid, "cpu.shares", "cpu.weight")
 
 
 def test_machines_that_are_made_ahead_leave_the_cpus_to_others(pool, operator, client, warm_instance):

@@ -33,8 +33,9 @@ static void base64_takes_every_form_of_padding(void)
 
 static void base64_refuses_what_it_is_not(void)
 {
-    static const char *const bad[] = {"Z",    "Zg=",   "Z===", "=",        "Zm8==", "Zh==",
-                                      "Zm9=", "Zm9v=", "Z g=", "Zg==Zg==", "Zm9v!", "Zm\n9v"};
+    static const char *const bad[] = {"Z",     "Zg=",   "Z===", "=",        "Zm8==", "Zh==",
+                                      "Zm9=",  "Zm9v=", "Z g=", "Zg==Zg==", "Zm9v!", "Zm\n9v",
+                                      "Zm\n9", "Zg=v",  "====", "Zm9 "};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         unsigned char *bytes = NULL;
         size_t length;
